@@ -1,0 +1,1 @@
+"""What the system costs on NFS, and how soon it reacts there."""

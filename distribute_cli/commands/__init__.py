@@ -1,0 +1,1 @@
+"""One module a subcommand, each exporting `command`; imported only when it is typed."""

@@ -1,0 +1,190 @@
+"""`distribute add JOBFILE`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from distribute_cli.context import current_spool, spool_option
+from distribute_cli.errors import Incomplete
+from distribute_cli.output import json_option, make_progress, print_json, print_table, say, tell
+from distribute_cli.words import say_size
+from distribute_compute_config.errors import DistributeError
+
+if TYPE_CHECKING:
+    from distribute_cli.reports.overview import Counts
+    from distribute_cli.submitting import NodeOffer, Plan
+    from distribute_compute_config import LoadedJobFile
+    from spoold.spool import Spool
+
+_JOBS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What `add --json` prints. ``state`` is ``planned``, ``waiting``, ``admitted`` or ``ended``."""
+
+    state: str
+    plan: Plan
+    drop: Path | None = None
+    counts: Counts | None = None
+
+
+@click.command()
+@click.argument("jobfile", type=click.Path(path_type=Path))
+@click.option("--dry", is_flag=True, help="Show what would be submitted, and which nodes could run it.")
+@click.option("--wait", is_flag=True, help="Wait until the batch has ended.")
+@json_option
+@spool_option
+def command(jobfile: Path, dry: bool, wait: bool, as_json: bool) -> None:
+    """Submit the batch that JOBFILE describes, with all files that it names.
+
+    The files are read now, as you: what you change afterwards changes nothing for this batch.
+    """
+    if dry and wait:
+        raise click.UsageError("--dry submits nothing, so there is nothing to --wait for")
+    spool = current_spool()
+    loaded = _load(jobfile)
+    plan = _plan(spool, loaded, jobfile.absolute().parent)
+    _refuse_duplicate(spool, plan)
+    for warning in plan.warnings:
+        tell(f"warning: {warning}")
+    if dry:
+        print_json(Submission("planned", plan)) if as_json else _show(plan)
+        return
+    drop, size_bytes = _drop(spool, loaded, jobfile, plan)
+    try:
+        submission = _follow(spool, plan, drop, size_bytes)
+        if wait:
+            submission = _wait(spool, submission, drop)
+    except KeyboardInterrupt:
+        tell(f"\n{plan.key} is submitted and goes on without you; see: distribute status {plan.key}")
+        raise
+    if as_json:
+        print_json(submission)
+    _tell_end(submission, jobfile, quiet=as_json)
+
+
+def _load(jobfile: Path) -> LoadedJobFile:
+    """Raises JobFileError with every mistake and every file that isn't there."""
+    from distribute_compute_config import JobFileError, load_file, missing_inputs
+
+    loaded = load_file(jobfile)
+    if missing := missing_inputs(loaded, jobfile.absolute().parent):
+        raise JobFileError(missing)
+    return loaded
+
+
+def _plan(spool: Spool, loaded: LoadedJobFile, base: Path) -> Plan:
+    from distribute_cli.submitting import plan
+
+    sizes_bytes = {one.path: (base / one.path).stat().st_size for one in loaded.inputs()}
+    jobs, most = len(loaded.jobfile.jobs), spool.settings.max_jobs
+    if jobs > most:
+        raise DistributeError(
+            f"{loaded.source} has {jobs} jobs", f"a batch may have {most} in {spool.root}", "split it"
+        )
+    return plan(loaded, sizes_bytes, _offers(spool))
+
+
+def _offers(spool: Spool) -> list[NodeOffer]:
+    from distribute_cli.reading.nodes import read_node_reports
+    from distribute_cli.reports.nodes import Life
+    from distribute_cli.submitting import NodeOffer
+
+    return [
+        NodeOffer(one.name, one.life is Life.LIVE, one.cores, one.memory_bytes, one.capabilities)
+        for one in read_node_reports(spool)
+    ]
+
+
+def _refuse_duplicate(spool: Spool, plan: Plan) -> None:
+    """The steward would refuse it too; this spares copying the inputs first."""
+    if plan.batch in spool.ops.names(spool.layout.archive / plan.namespace):
+        raise DistributeError(
+            f"{plan.key} is there already",
+            "a name is used once",
+            f"give this batch another batch_name, or look at the first: distribute status {plan.key}",
+        )
+
+
+def _show(plan: Plan) -> None:
+    from distribute_cli.submitting import describe_needs, summarise
+    from distribute_cli.words import join
+
+    say(summarise(plan))
+    rows = [(job.name, describe_needs(job), ", ".join(job.depends)) for job in plan.jobs[:_JOBS_SHOWN]]
+    print_table(("job", "needs", "after"), rows)
+    if len(plan.jobs) > _JOBS_SHOWN:
+        say(f"and {len(plan.jobs) - _JOBS_SHOWN} more")
+    say()
+    print_table(
+        ("input", "size"), [(one.path, say_size(one.size_bytes)) for one in plan.inputs], right=("size",)
+    )
+    say()
+    if plan.capabilities:
+        offers = [(one.name, join(one.nodes) or "no live node") for one in plan.capabilities]
+        print_table(("capability", "live nodes that have it"), offers)
+    say(f"could run on: {join(plan.nodes) or 'no live node'}")
+    say("nothing was submitted")
+
+
+def _drop(spool: Spool, loaded: LoadedJobFile, jobfile: Path, plan: Plan) -> tuple[Path, int]:
+    """Read the inputs and put them into the drop box, whole; its path there and their size, bytes."""
+    from distribute_cli.following import name_drop
+    from distribute_cli.submitting import summarise
+    from spoold.bundles import collect, drop_bundle
+
+    with make_progress() as progress:
+        reading = progress.add_task("reading inputs", total=plan.input_bytes)
+        bundle = collect(loaded, jobfile.absolute().parent, lambda size: progress.advance(reading, size))
+        writing = progress.add_task("copying to the spool", total=bundle.size_bytes)
+        name = name_drop(plan.key)
+        drop = drop_bundle(spool, bundle, name, lambda size: progress.advance(writing, size))
+    tell(f"submitted {summarise(plan)}")
+    return drop, bundle.size_bytes
+
+
+def _follow(spool: Spool, plan: Plan, drop: Path, size_bytes: int) -> Submission:
+    """Raises DropRejected."""
+    from distribute_cli.following import Fate, describe_waiting, follow
+
+    if follow(spool, drop, size_bytes) is Fate.TAKEN_IN:
+        return Submission("admitted", plan, drop)
+    tell(describe_waiting(spool))
+    return Submission("waiting", plan, drop)
+
+
+def _wait(spool: Spool, submission: Submission, drop: Path) -> Submission:
+    """Raises DropRejected."""
+    from distribute_cli.ending import wait_for_end
+    from distribute_cli.following import look_for
+    from distribute_cli.polling import FOR_EVER_S, poll
+
+    poll(lambda: look_for(spool, drop), FOR_EVER_S)
+    plan = submission.plan
+    return replace(submission, state="ended", counts=wait_for_end(spool, plan.namespace, plan.batch))
+
+
+def _tell_end(submission: Submission, jobfile: Path, quiet: bool) -> None:
+    """What came of it and what to type next; raises Incomplete if not every job is done."""
+    from distribute_cli.ending import describe
+
+    plan, counts = submission.plan, submission.counts
+    lines = [f"see it run: distribute status {plan.key} --watch"] if counts is None else []
+    if counts is None and submission.state == "admitted":
+        lines.insert(0, f"admitted {plan.key}")
+    if counts is not None:
+        lines.append(f"{plan.key} has ended: {describe(counts)}")
+    if not quiet:
+        for line in [*lines, f"fetch the results: distribute pull {jobfile}"]:
+            say(line)
+    if counts is not None and counts.done < counts.total:
+        raise Incomplete(
+            f"{plan.key}: {describe(counts)} of {counts.total}",
+            "",
+            f"see why: distribute status {plan.key}\nrun those again: distribute retry {plan.key}",
+        )

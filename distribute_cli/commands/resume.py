@@ -1,0 +1,34 @@
+"""`distribute resume`."""
+
+from __future__ import annotations
+
+import click
+
+from distribute_cli.context import current_spool, spool_option
+from distribute_cli.output import say
+
+
+@click.command()
+@click.option("--node", metavar="NODE", help="The workstation; else the one that you sit at.")
+@spool_option
+def command(node: str | None) -> None:
+    """End a pause before its time."""
+    import time
+
+    from distribute_cli.marking import choose_node, look_at_node, remove_mark
+    from distribute_cli.reports.nodes import say_pause
+
+    spool = current_spool()
+    name = choose_node(spool, node, "distribute resume")
+    if remove_mark(spool, spool.layout.node(name).pause):
+        say(f"{name} goes on")
+        return
+    now = time.time()
+    report = look_at_node(spool, name, now)
+    if report.paused_until is None:
+        say(f"{name} isn't paused")
+    elif report.paused_by.startswith("scratch"):
+        say(f"{name} is {say_pause(report, now)}")
+        say("whoever touched it there may remove it there: SCRATCH/pause")
+    else:
+        say(f"{name} has been resumed already, and will notice within seconds")

@@ -1,0 +1,56 @@
+"""The `distribute` command: its subcommands, its options, its exit codes."""
+
+from __future__ import annotations
+
+import click
+
+from distribute_cli.context import spool_option
+from distribute_cli.exit_codes import MEANINGS
+from distribute_cli.lazy import LazyGroup
+
+COMMANDS = {
+    "init": "Make a spool in a folder.",
+    "template": "Print a job file to start from.",
+    "schema": "Print the JSON Schema of job files, for editors.",
+    "check": "Find every mistake in job files.",
+    "add": "Submit a batch.",
+    "status": "Show batches, or the jobs of one.",
+    "nodes": "Show the workstations and what they do.",
+    "explain": "Say why a batch or a job is waiting.",
+    "logs": "Show what a job prints, live or afterwards.",
+    "kill": "Cancel a batch or a job.",
+    "retry": "Run jobs again that failed or were cancelled.",
+    "pause": "Pause the jobs on a workstation.",
+    "resume": "End a pause.",
+    "drain": "Let a workstation take no more jobs.",
+    "pull": "Fetch results.",
+    "verify": "Compare archived results with their checksums.",
+    "fsck": "Find, and repair, what isn't legal in a spool.",
+    "demo": "Run an example on a cluster of this machine alone.",
+}
+
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {text}" for code, text in MEANINGS.items())
+
+
+@click.command(
+    cls=LazyGroup,
+    package="distribute_cli.commands",
+    table=COMMANDS,
+    name="distribute",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+)
+@spool_option
+@click.option("--debug", is_flag=True, help="Show where an error comes from.")
+@click.version_option(None, "--version", package_name="distribute-lab", message="distribute %(version)s")
+def cli(debug: bool) -> None:
+    """One shared directory and a handful of workstations: a cluster.
+
+    The spool is the folder given by --spool, else by the variable DISTRIBUTE_SPOOL, else by `spool:` in
+    the file that `distribute init` names.
+    """
+
+
+def main() -> None:
+    """The entry point of the `distribute` script."""
+    cli(prog_name="distribute")

@@ -1,0 +1,1 @@
+"""From reports to what people see: tables and sentences."""

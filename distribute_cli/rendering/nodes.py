@@ -1,0 +1,65 @@
+"""The workstations as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from distribute_cli.output import Line, Part, Table
+from distribute_cli.reports.nodes import Life, NodeReport, NodesReport, say_pause
+from distribute_cli.words import say_duration, say_size
+from spoold.records import RunningJob
+
+_COLUMNS = ("NODE", "STATE", "CORES", "MEMORY", "DOES", "CAPABILITIES", "NOTES")
+
+
+def draw_nodes(report: NodesReport) -> Iterator[Part]:
+    """A row a workstation, then the room in the spool."""
+    if report.nodes:
+        rows = [_row(node, report.at) for node in report.nodes]
+        yield Table(_COLUMNS, rows, ("CORES", "MEMORY"))
+    else:
+        yield Line("no workstation has joined this spool; start nodewatch on one")
+    yield Line("")
+    yield Line(f"spool {report.spool}: {say_size(report.free_bytes)} of {say_size(report.total_bytes)} free")
+    if any(node.life is Life.SILENT for node in report.nodes):
+        yield Line("silent is an estimate: it compares this computer's clock with the file server's")
+
+
+def _row(node: NodeReport, now: float) -> tuple[str, ...]:
+    return (
+        node.name,
+        say_life(node),
+        str(node.cores or ""),
+        say_size(node.memory_bytes) if node.memory_bytes else "",
+        ", ".join(_say_job(job, now) for job in node.jobs) or ("idle" if node.life is Life.LIVE else ""),
+        ", ".join(node.capabilities),
+        "; ".join(_notes(node, now)),
+    )
+
+
+def say_life(node: NodeReport) -> str:
+    """``live``, ``silent for 5 min``, ``stopped``."""
+    if node.life is Life.SILENT and node.silent_s is not None:
+        return f"silent for {say_duration(node.silent_s)}"
+    return node.life.value
+
+
+def _say_job(job: RunningJob, now: float) -> str:
+    # A node of an earlier version says only since when the job is there.
+    lasts = "" if job.phase_since is None else f" {say_duration(now - job.phase_since)}"
+    return f"{job.namespace}/{job.batch}/{job.job} ({job.phase}{lasts})"
+
+
+def _notes(node: NodeReport, now: float) -> Iterator[str]:
+    if node.paused_until is not None:
+        yield say_pause(node, now)
+    if node.pausing:
+        yield "pause asked for"
+    if node.draining:
+        yield "draining: takes no more jobs"
+    if node.spool_full:
+        yield "could not write to the spool: no space"
+    for quarantine in node.quarantines:
+        what = "suspends" if quarantine.provisional else "is in quarantine for"
+        yield f"{what} {quarantine.namespace}/{quarantine.batch}: its jobs fail here"
+    yield from node.troubles

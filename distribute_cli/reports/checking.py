@@ -1,0 +1,76 @@
+"""What `distribute check` says of one job file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from distribute_cli.words import count, say_size
+
+if TYPE_CHECKING:
+    from distribute_compute_config import LoadedJobFile
+    from distribute_compute_config.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """A mistake; line and column count from 1."""
+
+    line: int
+    column: int
+    what: str
+    why: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a job file without mistakes asks for; each input file is counted once."""
+
+    namespace: str
+    batch: str
+    kind: str
+    jobs: int
+    capabilities: tuple[str, ...]
+    input_files: int
+    input_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """One job file: either ``problems``, or the ``batch`` that it describes."""
+
+    file: str
+    problems: tuple[FileProblem, ...] = ()
+    batch: Batch | None = None
+
+
+def report_problems(file: str, problems: tuple[Problem, ...]) -> FileCheck:
+    """The check of a file with mistakes."""
+    return FileCheck(file, tuple(FileProblem(p.line, p.column, p.what, p.why, p.instead) for p in problems))
+
+
+def report_batch(loaded: LoadedJobFile, sizes_bytes: Mapping[str, int]) -> FileCheck:
+    """The check of a file without mistakes; ``sizes_bytes`` by each path that it names."""
+    meta = loaded.jobfile.meta
+    batch = Batch(
+        meta.namespace,
+        meta.batch_name,
+        loaded.jobfile.kind.value,
+        len(loaded.jobfile.jobs),
+        tuple(meta.capabilities),
+        len(sizes_bytes),
+        sum(sizes_bytes.values()),
+    )
+    return FileCheck(loaded.source, batch=batch)
+
+
+def summarise(check: FileCheck) -> str:
+    """One line for people about a file without mistakes."""
+    batch = check.batch
+    assert batch is not None
+    needs = f"needs {', '.join(batch.capabilities)}" if batch.capabilities else "runs on any node"
+    inputs = f"{count(batch.input_files, 'input file')} ({say_size(batch.input_bytes)})"
+    jobs = f"{count(batch.jobs, 'job')} ({batch.kind})"
+    return f"{check.file}: ok: {batch.namespace}/{batch.batch}, {jobs}, {needs}, {inputs}"

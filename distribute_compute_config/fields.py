@@ -1,0 +1,162 @@
+"""The types of single values in a job file: names, paths, lists that may be left out, memory, time."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StrictInt, StrictStr
+from pydantic_core import PydanticCustomError
+
+from distribute_compute_config.names import NAME_PATTERN, NAME_RULE, is_name, shorten, suggest_name
+from distribute_compute_config.quantities import (
+    DURATION_FORMS,
+    MEMORY_FORMS,
+    format_duration,
+    format_memory,
+    parse_duration,
+    parse_memory,
+)
+from distribute_compute_config.scalars import quote
+
+T = TypeVar("T")
+MEMORY_MIN_BYTES = 1024**2
+MEMORY_MAX_BYTES = 1024**6
+_matrix_id = re.compile(
+    r"@[!-9;-~]+:[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|@[!-9;-~]+:\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?"
+)
+_MATRIX_ID_MAX = 255
+_OWN_MOUNTS = ("/input", "/distribute_save")
+
+
+def complain(why: str, instead: str = "") -> PydanticCustomError:
+    """The error that a validator raises: the cause, and what to write instead."""
+    message = f"{why}; {instead}" if instead else why
+    # Braces are pydantic's placeholders: what a user wrote may hold some, so it goes through the context.
+    return PydanticCustomError("job_file", "{message}", {"message": message, "why": why, "instead": instead})
+
+
+def _check_name(text: str) -> str:
+    if not is_name(text):
+        raise complain(
+            f"{shorten(text)} is no valid name: a name is {NAME_RULE}", f"write {suggest_name(text)}"
+        )
+    return text
+
+
+def check_input_name(path: str, name: str) -> None:
+    """Raise where a file would get an invalid name on the node."""
+    if not is_name(name):
+        raise complain(
+            f"the file would be called {shorten(name)} in input/, but a name is {NAME_RULE}",
+            f"write an alias beside its path: {quote(path)}, for example alias: {suggest_name(name)}",
+        )
+
+
+def _check_text(text: str) -> str:
+    if not text.strip():
+        raise complain("it is empty")
+    if "\0" in text:
+        raise complain("it holds a NUL character")
+    return text
+
+
+def _check_path(path: str) -> str:
+    _check_text(path)
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in path):
+        raise complain(f"{shorten(path)} holds a control character", "rename the file")
+    return path
+
+
+def _check_matrix_id(text: str) -> str:
+    if len(text) > _MATRIX_ID_MAX or not _matrix_id.fullmatch(text):
+        raise complain(
+            f"{shorten(text)} is no Matrix user", 'write "@user:server" in quotes, or ~ for nobody'
+        )
+    return text
+
+
+def _check_mount(path: str) -> str:
+    _check_path(path)
+    # normpath keeps two leading slashes, as POSIX allows them a meaning of their own.
+    clean = "/" + posixpath.normpath(path).lstrip("/")
+    if not path.startswith("/") or ".." in path.split("/") or re.search("[:,]", path):
+        raise complain(
+            f"{shorten(path)} is no absolute path without '..', ':' and ','",
+            "write one such as /solver/output",
+        )
+    if any(clean == "/" or own == clean or clean.startswith(f"{own}/") for own in _OWN_MOUNTS):
+        raise complain(f"a mount on {clean} would hide what distribute puts there", "write another folder")
+    return path
+
+
+def _checked(parse: Callable[[Any], T], types: tuple[type, ...], forms: str) -> Callable[[Any], T]:
+    """``parse`` as a validator of values of these types; bool counts as none of them."""
+
+    def check(value: Any) -> T:
+        if isinstance(value, bool) or not isinstance(value, types):
+            raise complain(f"{value!r} is not an amount", f"write it as {forms}")
+        try:
+            return parse(value)
+        except ValueError as error:
+            why, _, instead = str(error).partition("; accepted: ")
+            raise complain(why, f"write it as {instead}") from None
+
+    return check
+
+
+def _check_memory(size_bytes: int) -> int:
+    if size_bytes < MEMORY_MIN_BYTES:
+        raise complain(
+            f"{size_bytes} bytes are less than 1 MiB", f"write the unit too, such as {size_bytes}G"
+        )
+    if size_bytes > MEMORY_MAX_BYTES:
+        raise complain(f"{size_bytes} bytes are more than 1 EiB", "write what a job needs, such as 12G")
+    return size_bytes
+
+
+def _check_some(jobs: tuple[T, ...]) -> tuple[T, ...]:
+    if not jobs:
+        raise complain("the list is empty", "write at least one job")
+    return jobs
+
+
+def _empty_if_none(value: object) -> object:
+    return () if value is None else value
+
+
+Name = Annotated[
+    StrictStr, AfterValidator(_check_name), Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})
+]
+Text = Annotated[StrictStr, AfterValidator(_check_text), Field(json_schema_extra={"minLength": 1})]
+Path = Annotated[StrictStr, AfterValidator(_check_path), Field(json_schema_extra={"minLength": 1})]
+MatrixId = Annotated[
+    StrictStr, AfterValidator(_check_matrix_id), Field(json_schema_extra={"pattern": "^@[^:]+:.+$"})
+]
+Mount = Annotated[StrictStr, AfterValidator(_check_mount), Field(json_schema_extra={"pattern": "^/"})]
+Several = Annotated[
+    tuple[T, ...], BeforeValidator(_empty_if_none, json_schema_input_type=tuple[T, ...] | None)
+]
+"""A list that may be absent, ``~`` or ``[]``."""
+Jobs = Annotated[tuple[T, ...], AfterValidator(_check_some), Field(json_schema_extra={"minItems": 1})]
+"""A list that may not be empty."""
+Memory = Annotated[
+    StrictInt,
+    AfterValidator(_check_memory),
+    BeforeValidator(_checked(parse_memory, (int, str), MEMORY_FORMS), json_schema_input_type=int | str),
+    PlainSerializer(format_memory, return_type=str, when_used="json-unless-none"),
+]
+"""Bytes; in JSON and YAML the shortest exact form."""
+Duration = Annotated[
+    float,
+    BeforeValidator(
+        _checked(parse_duration, (int, float, str), DURATION_FORMS), json_schema_input_type=float | str
+    ),
+    PlainSerializer(format_duration, return_type=str, when_used="json-unless-none"),
+]
+"""Seconds; in JSON and YAML the shortest exact form."""
+Priority = Annotated[StrictInt, Field(ge=-1000, le=1000)]
+Retries = Annotated[StrictInt, Field(ge=0, le=100)]

@@ -1,0 +1,84 @@
+"""The files that a job file names: where each stands in it, and whether it is there on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distribute_compute_config.models import File, Initialize, JobBase, JobFile, PythonInitialize, PythonJob
+from distribute_compute_config.problems import Loc, Mark, Problem, describe_loc
+from distribute_compute_config.regular_files import open_regular
+
+if TYPE_CHECKING:
+    from distribute_compute_config.loading import LoadedJobFile
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One mention of a file: its path as written, its name on the node, and where it is mentioned."""
+
+    path: str
+    name: str
+    loc: Loc
+    mark: Mark
+
+
+def list_inputs(jobfile: JobFile, mark: Callable[[Loc], Mark]) -> Iterator[InputFile]:
+    """Every mention of a file, in the order of the sections; ``mark`` tells where a value stands."""
+    for file, name, loc in _mentions(jobfile):
+        yield InputFile(file.path, name, loc, mark((*loc, "path")))
+
+
+def _mentions(jobfile: JobFile) -> Iterator[tuple[File, str, Loc]]:
+    section = jobfile.section
+    base: Loc = (jobfile.kind.value,)
+    initialize = section.initialize
+    if isinstance(initialize, PythonInitialize):
+        yield initialize.build_file, "build.py", (*base, "initialize", "build_file")
+    if isinstance(initialize, Initialize):
+        yield initialize.sif, "image.sif", (*base, "initialize", "sif")
+    if initialize is not None:
+        yield from _required(initialize.required_files, (*base, "initialize"))
+    for index, job in enumerate(section.jobs):
+        yield from _of_job(job, (*base, "jobs", index))
+
+
+def _of_job(job: JobBase, base: Loc) -> Iterator[tuple[File, str, Loc]]:
+    if isinstance(job, PythonJob):
+        yield job.file, "job.py", (*base, "file")
+    yield from _required(job.required_files, base)
+
+
+def _required(files: tuple[File, ...], base: Loc) -> Iterator[tuple[File, str, Loc]]:
+    for index, file in enumerate(files):
+        yield file, file.name, (*base, "required_files", index)
+
+
+def missing_inputs(loaded: LoadedJobFile, base_dir: str | os.PathLike[str]) -> list[Problem]:
+    """A problem for each mention of what isn't a readable regular file; relative paths start at ``base_dir``.
+
+    Advisory: files may come and go by the time this returns.
+    """
+    complaints: dict[str, tuple[str, str] | None] = {}
+    problems = []
+    for one in loaded.inputs():
+        if one.path not in complaints:
+            complaints[one.path] = _complain(one.path, Path(base_dir) / one.path)
+        found = complaints[one.path]
+        if found is not None:
+            problems.append(Problem(loaded.source, *one.mark, describe_loc(one.loc), *found))
+    return problems
+
+
+def _complain(written: str, path: Path) -> tuple[str, str] | None:
+    """Why the file can't be used and what to write instead, or None if it can."""
+    try:
+        open_regular(path).close()
+    except OSError as error:
+        if written.startswith("~"):
+            return f"there is no file {path}: ~ is not expanded", "write the whole path"
+        return f"{path} can't be read: {error.strerror}", "write the path of a file that you can read"
+    return None

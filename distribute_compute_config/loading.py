@@ -1,0 +1,99 @@
+"""Load a job file strictly: every mistake in it at once, each with its line and column."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from distribute_compute_config import inputs, nodes, syntax
+from distribute_compute_config.checks import find_contradictions
+from distribute_compute_config.complaints import translate
+from distribute_compute_config.models import JobFile
+from distribute_compute_config.problems import Finding, JobFileError, Loc, Mark, Problem, describe_loc
+from distribute_compute_config.regular_files import open_regular
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedJobFile:
+    """A valid job file with the text it was read from; ``source`` is what messages call it."""
+
+    jobfile: JobFile
+    source: str
+    text: str
+    marks: nodes.Node
+
+    def mark(self, loc: Loc) -> Mark:
+        """Where the value at ``loc`` stands, or the nearest thing around it that is written down."""
+        return nodes.find_node(self.marks, loc).mark
+
+    def inputs(self) -> tuple[inputs.InputFile, ...]:
+        """Every file that the job file names, in its order; a path may come several times."""
+        return tuple(inputs.list_inputs(self.jobfile, self.mark))
+
+
+def load_file(path: str | os.PathLike[str]) -> LoadedJobFile:
+    """Load the job file at ``path``.
+
+    Raises JobFileError: it can't be read, or has mistakes.
+    """
+    source = os.fspath(path)
+    try:
+        with open_regular(source) as opened:
+            raw = opened.read(syntax.SIZE_MAX_BYTES + 1)
+    except OSError as error:
+        raise JobFileError(
+            [Problem(source, 1, 1, "job file", f"it can't be read: {error.strerror}")]
+        ) from error
+    return load_bytes(raw, source)
+
+
+def load_bytes(raw: bytes, source: str) -> LoadedJobFile:
+    """Load the bytes of a job file; ``source`` is its name for messages. Raises JobFileError."""
+    text = syntax.decode(raw, source)
+    if isinstance(text, Problem):
+        raise JobFileError([text])
+    return load_text(text, source)
+
+
+def load_text(text: str, source: str) -> LoadedJobFile:
+    """Load the text of a job file; ``source`` is its name for messages. Raises JobFileError."""
+    parsed = syntax.parse(text, source)
+    problems = list(parsed.problems)
+    root = parsed.root
+    if root is None or not isinstance(root, nodes.MapNode):
+        if not problems:
+            problems.append(_explain_top(root, source))
+        raise JobFileError(problems)
+    data = nodes.to_data(root)
+    jobfile = None
+    findings: list[Finding] = find_contradictions(data)
+    try:
+        jobfile = JobFile.model_validate(data)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        # The whole-file check of the model says in one piece what find_contradictions says piece by piece.
+        findings += [translate(one, root) for one in details if one["loc"]]
+    problems += _locate(findings, root, source, {Mark(one.line, one.column) for one in problems})
+    if problems or jobfile is None:
+        raise JobFileError(problems)
+    return LoadedJobFile(jobfile, source, text, root)
+
+
+def _explain_top(root: nodes.Node | None, source: str) -> Problem:
+    mark = Mark(1, 1) if root is None else root.mark
+    empty = root is None or (isinstance(root, nodes.Scalar) and not root.text)
+    why = "it is empty" if empty else "its top level is no mapping"
+    return Problem(source, *mark, "job file", why, "write meta: and one of python:, command:, apptainer:")
+
+
+def _locate(
+    findings: Iterable[Finding], root: nodes.Node, source: str, taken: set[Mark]
+) -> Iterable[Problem]:
+    """Findings as problems; a place that has its problem already gets no second one."""
+    for one in findings:
+        mark = nodes.find_key(root, one.loc) if one.at_key else nodes.find_node(root, one.loc).mark
+        if mark not in taken:
+            yield Problem(source, *mark, describe_loc(one.loc), one.why, one.instead)

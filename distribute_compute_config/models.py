@@ -1,0 +1,252 @@
+"""A job file as frozen models: ``meta`` and one section, ``python``, ``command`` or ``apptainer``.
+
+Plain names (``Job``, ``Initialize``, ``Description``) are the apptainer section's, as in the Python API.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from enum import Enum
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
+
+from distribute_compute_config.checks import find_contradictions
+from distribute_compute_config.fields import (
+    Duration,
+    Jobs,
+    MatrixId,
+    Memory,
+    Mount,
+    Name,
+    Path,
+    Priority,
+    Retries,
+    Several,
+    Text,
+    check_input_name,
+    complain,
+)
+from distribute_compute_config.problems import describe_loc
+
+
+class Kind(Enum):
+    """Which section a job file has; the value is the section's key."""
+
+    PYTHON = "python"
+    COMMAND = "command"
+    APPTAINER = "apptainer"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class File(_Model):
+    """A file to bring along. In a job file its path alone is enough: ``file: run.py``."""
+
+    path: Path = Field(examples=["configs/job_1.json"])
+    """Where the file is; a relative path starts at the folder of the job file, ~ is not expanded."""
+    alias: Name | None = Field(default=None, examples=["input.json"])
+    """What it is called on the node; its own name if there is none."""
+
+    @property
+    def name(self) -> str:
+        """What the file is called on the node: the alias, or the last part of the path."""
+        return self.alias if self.alias is not None else posixpath.basename(self.path)
+
+
+def _spell_out(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _check_named(file: File) -> File:
+    check_input_name(file.path, file.name)
+    return file
+
+
+Script = Annotated[File, BeforeValidator(_spell_out, json_schema_input_type=File | str)]
+"""A file whose name on the node is fixed: build.py, job.py, the image."""
+Input = Annotated[Script, AfterValidator(_check_named)]
+"""A file that appears in ``input/`` under its name."""
+
+
+class Resources(_Model):
+    """What a job needs. Without any, it gets a whole node."""
+
+    cores: StrictInt | None = Field(default=None, ge=1, le=65536, examples=[4])
+    """Cores; the job is told their number."""
+    memory: Memory | None = Field(default=None, examples=["12G"])
+    """Main memory: 12G, 512M, 1.5GiB, or a number of bytes. G is 1024³ bytes."""
+    gpus: StrictInt | None = Field(default=None, ge=0, le=1024, examples=[1])
+    """Graphics cards."""
+    time: Duration | None = Field(default=None, examples=["2h", "1h30m"])
+    """The longest that the job may run: 2h, 1h30m10s, "1:00:00", "2-00:00:00", or a number of seconds."""
+
+    def override(self, by: Resources | None) -> Resources:
+        """These resources, with every field that ``by`` sets taken from there."""
+        return self if by is None else self.model_copy(update=by.model_dump(exclude_none=True))
+
+
+class Meta(_Model):
+    """What the batch is called, who hears of it, and which nodes can run it."""
+
+    batch_name: Name = Field(examples=["your_jobset_name"])
+    """The name of this batch, unique in its namespace."""
+    namespace: Name = Field(examples=["example_namespace"])
+    """Where several batches live together: a person, a project."""
+    matrix: MatrixId | None = Field(default=None, examples=["@user:server"])
+    """The Matrix user who is told when the batch has ended (in quotes), or ~ for nobody."""
+    capabilities: Several[Name] = Field(default=(), examples=[["gfortran", "python3"]])
+    """What a node must have, all of it, to run these jobs."""
+    resources: Resources | None = None
+    """What each job needs, unless the job says otherwise."""
+    priority: Priority = 0
+    """Of two batches that could run, the higher number goes first."""
+    retries: Retries = 0
+    """How often a job that failed is tried again."""
+
+
+class JobBase(_Model):
+    """What jobs of every kind have."""
+
+    name: Name = Field(examples=["job_1"])
+    """The name of the job, unique in its batch."""
+    required_files: Several[Input] = Field(
+        default=(), examples=[[{"path": "job_1.json", "alias": "input.json"}]]
+    )
+    """Files that appear in input/ for this job, beside those of initialize."""
+    resources: Resources | None = None
+    """What this job needs; each field set here goes before the batch's."""
+    priority: Priority | None = None
+    """Goes before the batch's."""
+    retries: Retries | None = None
+    """Goes before the batch's."""
+    depends: Several[Name] = Field(default=(), examples=[["job_1"]])
+    """Jobs of this batch that must have succeeded before this one starts."""
+
+
+class InitializeBase(_Model):
+    """What the initialize sections of every kind have."""
+
+    required_files: Several[Input] = Field(default=(), examples=[[{"path": "mesh.dat"}]])
+    """Files that appear in input/ for the build and for every job."""
+
+
+class PythonJob(JobBase):
+    """A job that runs as ``python3 ./job.py CORES``."""
+
+    file: Script = Field(examples=["execute_job.py"])
+    """The Python script to run; on the node it is called job.py."""
+
+
+class PythonInitialize(InitializeBase):
+    """How the solver is built, once a node."""
+
+    build_file: Script = Field(examples=["build.py"])
+    """The Python script that builds the solver; on the node it is called build.py."""
+
+
+class PythonDescription(_Model):
+    """The section of a batch of Python scripts."""
+
+    initialize: PythonInitialize
+    jobs: Jobs[PythonJob]
+
+
+class CommandJob(JobBase):
+    """A job that runs a command line."""
+
+    command: Text = Field(examples=["./solver input/input.json"])
+    """The command line to run."""
+
+
+class CommandInitialize(InitializeBase):
+    """How the solver is built, once a node."""
+
+    build: Text | None = Field(default=None, examples=["make -j"])
+    """The command line that builds the solver; nothing is built without one."""
+
+
+class CommandDescription(_Model):
+    """The section of a batch of command lines."""
+
+    initialize: CommandInitialize | None = None
+    jobs: Jobs[CommandJob]
+
+
+class Job(JobBase):
+    """A job that runs the image of its batch."""
+
+
+class Initialize(InitializeBase):
+    """The image, and which of its folders jobs may write to."""
+
+    sif: Script = Field(examples=["execute_container.sif"])
+    """The image, as ``apptainer build`` made it; on the node it is called image.sif."""
+    required_mounts: Several[Mount] = Field(default=(), examples=[["/solver/output"]])
+    """Absolute paths of folders inside the container that a job may write to."""
+
+
+class Description(_Model):
+    """The section of a batch of apptainer jobs."""
+
+    initialize: Initialize
+    jobs: Jobs[Job]
+
+
+AnyJob: TypeAlias = PythonJob | CommandJob | Job
+AnySection: TypeAlias = PythonDescription | CommandDescription | Description
+
+
+class JobFile(_Model):
+    """A whole job file: a batch and its jobs. Exactly one of the three sections is there."""
+
+    meta: Meta
+    python: PythonDescription | None = None
+    command: CommandDescription | None = None
+    apptainer: Description | None = None
+
+    @model_validator(mode="after")
+    def _check_as_a_whole(self) -> JobFile:
+        findings = find_contradictions(self.model_dump(include={kind.value: True for kind in Kind}))
+        if findings:
+            raise complain("; ".join(f"{describe_loc(one.loc)}: {one.why}" for one in findings))
+        return self
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the sections this file has."""
+        return next(kind for kind in Kind if getattr(self, kind.value) is not None)
+
+    @property
+    def section(self) -> AnySection:
+        """The one section that this file has."""
+        section: AnySection = getattr(self, self.kind.value)
+        return section
+
+    @property
+    def jobs(self) -> tuple[AnyJob, ...]:
+        """The jobs, in the order of the file."""
+        return self.section.jobs
+
+
+# How the Python API calls a job file of each kind.
+PythonConfig: TypeAlias = JobFile
+CommandConfig: TypeAlias = JobFile
+ApptainerConfig: TypeAlias = JobFile
+
+
+def effective_priority(jobfile: JobFile, job: JobBase) -> int:
+    """The job's priority, else its batch's; the higher number goes first."""
+    return jobfile.meta.priority if job.priority is None else job.priority
+
+
+def effective_retries(jobfile: JobFile, job: JobBase) -> int:
+    """How often the job is tried again after a failure: its own number, else its batch's."""
+    return jobfile.meta.retries if job.retries is None else job.retries
+
+
+def effective_resources(jobfile: JobFile, job: JobBase) -> Resources:
+    """What the job needs: each field its own where it sets one, else its batch's, else None."""
+    return (jobfile.meta.resources or Resources()).override(job.resources)

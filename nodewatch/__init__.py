@@ -1,0 +1,1 @@
+"""One workstation: pick, scratch, run, pause, upload."""

@@ -1,0 +1,74 @@
+"""Store objects on this node's disk: each is fetched once, checked, and kept as long as there is room."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from distribute_compute_config.errors import DistributeError
+from spoold.records import Input
+from spoold.spool import Spool
+
+_PIECE_BYTES = 1 << 20
+
+
+class CorruptObject(DistributeError):
+    """A store object's content doesn't fit its name, or it is gone."""
+
+
+class Cache:
+    """A folder of at most ``most_bytes``, the longest unused objects going first."""
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self._folder, self._most_bytes = folder, most_bytes
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def fetch(self, spool: Spool, wanted: Input) -> Path:
+        """The object's path here. Raises CorruptObject, or OSError if there is no room for it."""
+        path = self._folder / wanted.sha256
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            self.make_room(wanted.size_bytes, keep=())
+            _copy_checked(spool.layout.store_object(wanted.sha256), path, wanted.sha256)
+        return path
+
+    def make_room(self, size_bytes: int, keep: Iterable[str] = ()) -> None:
+        """Remove the longest unused objects until ``size_bytes`` more fit."""
+        entries = [(entry.stat(), entry) for entry in os.scandir(self._folder)]
+        total = sum(info.st_size for info, _ in entries)
+        for info, entry in sorted(entries, key=lambda one: one[0].st_mtime):
+            if total + size_bytes <= self._most_bytes:
+                return
+            if entry.name not in keep:
+                os.unlink(entry.path)
+                total -= info.st_size
+
+
+def _copy_checked(source: Path, target: Path, sha256: str) -> None:
+    private = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    digest = hashlib.sha256()
+    try:
+        with open(source, "rb", buffering=0) as old, open(private, "xb", buffering=0) as new:
+            while piece := old.read(_PIECE_BYTES):
+                digest.update(piece)
+                _write_all(new.fileno(), piece)
+        if digest.hexdigest() != sha256:
+            raise CorruptObject(f"{source} is corrupt", "its content doesn't fit its name", _MEND)
+        os.rename(private, target)
+    except FileNotFoundError as error:
+        raise CorruptObject(f"{source} is gone", "somebody removed it", _MEND) from error
+    finally:
+        private.unlink(missing_ok=True)
+
+
+def _write_all(handle: int, piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+_MEND = "submit the batch again under another name"

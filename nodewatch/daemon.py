@@ -1,0 +1,279 @@
+"""The node's daemon: puts the parts together, starts them, and ends them without ending the jobs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from threading import Event, Thread
+
+from distribute_compute_config.errors import DistributeError
+from nodewatch.cache import Cache
+from nodewatch.capabilities import find_capabilities
+from nodewatch.config import NodeConfig
+from nodewatch.inheritance import Inheritance
+from nodewatch.lease import NodeLease
+from nodewatch.presence import make_node_folder, publish_node
+from nodewatch.process import ExitRecord, Launcher
+from nodewatch.quarantine import Quarantines
+from nodewatch.queue import Claimed, Queue
+from nodewatch.reporting import Reporter
+from nodewatch.scratch import Scratch
+from nodewatch.slot import Slot, Stopping, Tools
+from nodewatch.strays import Strays
+from nodewatch.supervisor import Supervisor
+from nodewatch.uploading import Uploader
+from spoold.daemon import StewardLoop
+from spoold.mounts import is_local
+from spoold.records import NodeInfo, Quarantine, RecordError
+from spoold.snapshot import read_status
+from spoold.spool import Spool
+from spoold.watching import Watcher
+
+_log = logging.getLogger(__name__)
+
+_CLOSE_UPLOADS_S = 10.0
+_GIVE_BACK_S = 600.0
+_LONGEST_REST_S = 60.0
+_TIDY_ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a daemon is told from outside; ``wake`` ends its waiting."""
+
+    stop: Event
+    requeue: Event
+    wake: Event
+
+
+class Node:
+    """One workstation's daemon. ``run`` works until ``stop``; with ``requeue`` it gives its jobs back."""
+
+    def __init__(self, spool: Spool, config: NodeConfig, orders: Orders) -> None:
+        self._spool, self._config = spool, config
+        self._stop, self._requeue, self._wake = orders.stop, orders.requeue, orders.wake
+        self._scratch = Scratch(config.scratch, config.min_free_bytes)
+        self._scratch.make()
+        self._capabilities = find_capabilities(config)
+        self._quarantines = Quarantines(_read_quarantines(spool, config.name))
+        self._queue = Queue(spool, self._scratch, config.name, self._capabilities, self._quarantines)
+        self._strays = Strays(spool, config.name, self._scratch)
+        self._steward_wake = Event()
+        self._idle, self._untold = Event(), Event()
+        self._lease = NodeLease(spool, config.name)
+        self._steward = (
+            StewardLoop(spool, self._stop, self._steward_wake, self._wake.set) if config.steward else None
+        )
+        self._trouble = ""
+        self._losses, self._tidy_at_s = 0, 0.0
+
+    def run(self) -> bool:
+        """Returns whether something goes on without us, so that the lease must stand. Raises LeaseHeld."""
+        lock = self._scratch.lock()
+        self._scratch.write_pid()
+        make_node_folder(self._spool, self._config.name)
+        self._lease.take(self._stop)
+        publish_node(self._spool, self._describe())
+        with Launcher() as launcher:
+            self._supervisor = Supervisor(self._scratch)
+            self._uploader = Uploader(self._spool, self._config.name, self._config.cores, self._uploaded)
+            self._slot = Slot(self._tools(launcher))
+            self._reporter = Reporter(
+                self._spool,
+                self._config,
+                self._scratch,
+                self._lease,
+                self._supervisor,
+                self._uploader,
+                [self._slot],
+                self._quarantines,
+                self._problems,
+            )
+            left_running = self._work() or bool(self._uploader.waiting)
+        if not left_running:
+            self._lease.release()
+        lock.release()
+        return left_running
+
+    def _tools(self, launcher: Launcher) -> Tools:
+        cache = Cache(self._scratch.cache, self._config.cache_bytes)
+        return Tools(
+            self._spool,
+            self._config,
+            self._scratch,
+            cache,
+            launcher,
+            self._supervisor,
+            self._stop,
+            self._requeue,
+            self._uploader.put,
+            self._queue.forget,
+            self._note,
+        )
+
+    def _work(self) -> bool:
+        self._supervisor.start()
+        self._uploader.start()
+        steward = self._start_steward() if self._steward else None
+        watcher = Watcher(self._wake)
+        watcher.start([self._spool.layout.node(self._config.name).path], [self._spool.layout.batches])
+        try:
+            inheritance = Inheritance(self._spool, self._config.name, self._scratch, self._uploader.put)
+            resumed = inheritance.take(self._queue.batches())
+            self._reporter.start()
+            return self._serve(resumed)
+        finally:
+            watcher.close()
+            self._reporter.close()
+            self._uploader.close(_GIVE_BACK_S if self._requeue.is_set() else _CLOSE_UPLOADS_S)
+            self._supervisor.close()
+            if steward:
+                self._steward_wake.set()
+                steward.join(_CLOSE_UPLOADS_S)
+
+    def _serve(self, resumed: list[Claimed]) -> bool:
+        try:
+            for claimed in resumed:
+                self._slot.resume(claimed)
+            while not self._stop.is_set() and not self._requeue.is_set():
+                self._take_next()
+        except Stopping:
+            return True
+        return False
+
+    def _take_next(self) -> None:
+        """One job, or a wait for one."""
+        try:
+            self._tidy()
+            claimed = self._claim_next()
+            if claimed:
+                self._reporter.stir()
+                self._slot.run(claimed)
+                self._rest()
+                return
+            self._trouble = ""
+        except (OSError, DistributeError) as error:
+            self._trouble = str(error).splitlines()[0]
+            _log.error("%s", error)
+        self._await_hint()
+
+    def _claim_next(self) -> Claimed | None:
+        if not self._free() or self._nothing_there() or not self._queue.look():
+            return None
+        self._reporter.hear_anew()
+        return self._queue.take() if self._free() else None
+
+    def _nothing_there(self) -> bool:
+        """Our own steward has looked, and there is no batch: it wakes us when there is one."""
+        return self._steward is not None and self._steward.sees_no_batch
+
+    def _await_hint(self) -> None:
+        # RACE: the uploader sets ``untold`` and then looks whether this is idle: one of them sees the other.
+        self._idle.set()
+        self._tell_steward()
+        rescan_s = self._spool.settings.rescan_s
+        if self._wake.wait(rescan_s * random.uniform(0.8, 1.0)):
+            # A hint may come just after a listing: a batch appears right after its namespace's folder.
+            self._stop.wait(min(self._queue.rest_s(), rescan_s))
+        self._wake.clear()
+        self._idle.clear()
+
+    def _rest(self) -> None:
+        """After a loss, the longer the more there were: no broken node may use up every job's attempts."""
+        if not self._slot.trouble:
+            self._losses = 0
+            return
+        self._losses += 1
+        self._stop.wait(min(self._spool.settings.rescan_s * 2**self._losses, _LONGEST_REST_S))
+
+    def _tidy(self) -> None:
+        """Now and then, or when room is needed: remove what has ended, give back what nobody knows of."""
+        now_s = time.monotonic()
+        # An unmounted spool has no batches either.
+        if (now_s < self._tidy_at_s and not self._scratch.full()) or not self._spool.layout.batches.is_dir():
+            return
+        self._tidy_at_s = now_s + _TIDY_ROUNDS * self._spool.settings.rescan_s
+        batches = self._queue.batches()
+        self._scratch.remove_trees_except(set(batches))
+        self._strays.look(batches)
+
+    def _free(self) -> bool:
+        self._slot.trouble = ""
+        return not (
+            self._lease.lost or self._supervisor.paused() or self._reporter.draining or self._scratch.full()
+        )
+
+    # The rest
+
+    def _note(self, claimed: Claimed, ended: ExitRecord) -> None:
+        """Learn from how a job ended by itself whether this node is to be trusted with its batch."""
+        failed = ended.kill_reason is None and ended.exit_code != 0
+        if self._quarantines.note(claimed.ref.key, failed, ended.wall_s):
+            self._queue.forget(claimed.ref.key)
+
+    def _start_steward(self) -> Thread:
+        assert self._steward is not None
+        thread = Thread(target=self._steward.run, name="steward", daemon=True)
+        thread.start()
+        return thread
+
+    def _uploaded(self) -> None:
+        """Between two jobs a sweep would only slow the next one; after the last one a batch may be closed."""
+        self._untold.set()
+        if self._idle.is_set():
+            self._tell_steward()
+
+    def _tell_steward(self) -> None:
+        """If something was archived since it was told last."""
+        if not self._untold.is_set():
+            return
+        self._untold.clear()
+        self._steward_wake.set()
+        if is_local(self._spool.root):
+            self._knock()
+
+    def _knock(self) -> None:
+        """The steward may be another process of this machine, which watches that folder."""
+        try:
+            self._spool.ops.refresh(self._spool.layout.incoming)
+        except OSError as error:
+            _log.debug("no hint to the steward: %s", error)
+
+    def _problems(self) -> list[str]:
+        found = [self._trouble, self._slot.trouble, self._uploader.trouble]
+        if self._scratch.full():
+            free = self._scratch.free_bytes() >> 20
+            found.append(f"{self._scratch.path} has only {free} MiB left: no more jobs are taken")
+        if self._lease.lost:
+            found.append("the node's lease was lost: no more jobs are taken until it is regained")
+        return [text for text in found if text]
+
+    def _describe(self) -> NodeInfo:
+        import psutil
+
+        return NodeInfo(
+            name=self._config.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            cores=self._config.cores,
+            memory_bytes=psutil.virtual_memory().total,
+            capabilities=tuple(sorted(self._capabilities)),
+            scratch=str(self._config.scratch),
+            version=version("distribute-lab"),
+            started_at=time.time(),
+        )
+
+
+def _read_quarantines(spool: Spool, node: str) -> tuple[Quarantine, ...]:
+    """Those that the daemon before this one reported."""
+    try:
+        status = read_status(spool, node)
+    except RecordError as error:
+        _log.warning("%s", error)
+        return ()
+    return status.quarantines if status else ()

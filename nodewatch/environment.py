@@ -1,0 +1,51 @@
+"""What a job's process is started with. Pure but for the daemon's own environment, which is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nodewatch.trees import Tree
+from spoold.records import BatchHeader, JobSpec
+from spoold.tickets import Ticket
+
+#: What a job gets of the daemon's own environment; the rest may hold secrets.
+_PASSED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "CC")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+def make_environment(
+    own: Mapping[str, str], header: BatchHeader, ticket: Ticket, tree: Tree, cores: int
+) -> dict[str, str]:
+    """The variables of a build or a job."""
+    passed = {name: own[name] for name in _PASSED if name in own}
+    return {
+        "PATH": _DEFAULT_PATH,
+        **passed,
+        **dict.fromkeys(_THREADS, str(cores)),
+        # Output that appears line by line can be followed with `distribute logs -f`.
+        "PYTHONUNBUFFERED": "1",
+        "DISTRIBUTE_NAMESPACE": header.namespace,
+        "DISTRIBUTE_BATCH": header.batch,
+        "DISTRIBUTE_JOB": ticket.job,
+        "DISTRIBUTE_ATTEMPT": str(ticket.attempt),
+        "DISTRIBUTE_NODE": ticket.node or "",
+        "DISTRIBUTE_CORES": str(cores),
+        "DISTRIBUTE_SAVE": str(tree.save),
+    }
+
+
+def build_argv(header: BatchHeader) -> tuple[str, ...]:
+    """How the batch is built."""
+    if header.build_script:
+        return ("python3", "./build.py")
+    assert header.build_command is not None
+    return ("/bin/sh", "-c", header.build_command)
+
+
+def job_argv(job: JobSpec, cores: int) -> tuple[str, ...]:
+    """How a job of a python or a command batch is run."""
+    if job.script:
+        return ("python3", "./job.py", str(cores))
+    assert job.command is not None
+    return ("/bin/sh", "-c", job.command)

@@ -1,0 +1,146 @@
+"""``nodewatch``: the daemon of one workstation."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from distribute_compute_config.errors import DistributeError
+
+if TYPE_CHECKING:
+    from nodewatch.config import NodeConfig
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def _read_config(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    from nodewatch.config import config_paths, read_config_file
+
+    path = value or next((p for p in config_paths() if p.exists()), None)
+    if path:
+        context.default_map = {**(context.default_map or {}), **read_config_file(path)}
+
+
+@click.command(name="nodewatch", context_settings={"auto_envvar_prefix": "NODEWATCH"})
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path, exists=True),
+    is_eager=True,
+    expose_value=False,
+    callback=_read_config,
+    help="nodewatch.yaml; by default in the user's configuration folder or /etc/distribute.",
+)
+@click.option("--spool", envvar="DISTRIBUTE_SPOOL", required=True, type=_FOLDER, help="The shared spool.")
+@click.option("--name", help="This node's name; by default the host's.")
+@click.option("--scratch", type=_FOLDER, help="A folder on a local disk for running jobs.")
+@click.option("--cores", type=click.IntRange(min=1), help="Cores that a job may use; by default all.")
+@click.option("--capability", "capabilities", multiple=True, help="What this node can do; repeatable.")
+@click.option("--without", multiple=True, help="A capability that was found and shall not count; repeatable.")
+@click.option(
+    "--cache-size", default="20G", show_default=True, help="Most that the cache of inputs may take."
+)
+@click.option("--min-free", default="200M", show_default=True, help="Take no job if scratch has less left.")
+@click.option("--steward/--no-steward", default=True, show_default=True, help="May also do steward's work.")
+@click.option("--stop", is_flag=True, help="End the daemon that runs with this scratch folder.")
+@click.option("--requeue", is_flag=True, help="With --stop: end its jobs too, for other nodes to do them.")
+@click.option("--verbose", is_flag=True, help="Tell more.")
+@click.version_option(package_name="distribute-lab")
+def command(spool: Path, verbose: bool, stop: bool, requeue: bool, **values: Any) -> None:
+    """Take jobs from SPOOL that this workstation can run, run them, and archive their results.
+
+    A SIGTERM, or --stop, ends the daemon and leaves a running job alone: the next daemon goes on with it.
+    """
+    if requeue and not stop:
+        raise click.UsageError("--requeue says how to --stop; use both")
+    config = _make_config(spool, **values)
+    if stop:
+        from nodewatch.stopping import end_daemon, is_tidy
+
+        ended = end_daemon(config.scratch, requeue, lambda text: click.echo(text, err=True))
+        # It gives nothing back if it was told while it waited for its lease, or was ending already.
+        if not requeue or (ended and is_tidy(config.scratch)):
+            return
+    _work(config, verbose, requeue)
+
+
+def _work(config: NodeConfig, verbose: bool, requeue: bool) -> None:
+    from nodewatch.daemon import Node, Orders
+    from nodewatch.stopping import REQUEUE_SIGNAL
+    from spoold.leases import require_agreement
+    from spoold.main import crash_loudly, end_on_signal, set_up_logging
+    from spoold.spool import open_spool
+
+    set_up_logging(verbose)
+    crash_loudly()
+    opened = open_spool(config.spool)
+    orders = Orders(Event(), Event(), Event())
+    end_on_signal(orders.stop, orders.wake)
+    end_on_signal(orders.requeue, orders.stop, orders.wake, signals=(REQUEUE_SIGNAL,))
+    if requeue:
+        # No daemon runs here; what an earlier one left is given back by one that takes nothing new.
+        orders.requeue.set()
+    require_agreement(opened, orders.stop, opened.layout.node(config.name).lease)
+    left_running = Node(opened, config, orders).run()
+    if left_running:
+        # Not by sys.exit: the lease's finaliser would remove its file, and others would requeue the job.
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _make_config(
+    spool: Path,
+    name: str | None,
+    scratch: Path | None,
+    cores: int | None,
+    capabilities: tuple[str, ...],
+    without: tuple[str, ...],
+    cache_size: str,
+    min_free: str,
+    steward: bool,
+) -> NodeConfig:
+    from distribute_compute_config.quantities import parse_memory
+    from nodewatch.config import (
+        BadConfig,
+        NodeConfig,
+        check_names,
+        count_cores,
+        default_name,
+        default_scratch,
+    )
+
+    name = name or default_name()
+    check_names(name, frozenset(capabilities))
+    try:
+        sizes = parse_memory(cache_size), parse_memory(min_free)
+    except ValueError as error:
+        raise BadConfig("--cache-size or --min-free can't be read", str(error)) from error
+    return NodeConfig(
+        spool,
+        name,
+        (scratch or default_scratch(name)).absolute(),
+        cores or count_cores(),
+        frozenset(capabilities),
+        frozenset(without),
+        *sizes,
+        steward,
+    )
+
+
+def main() -> None:
+    """The entry point: errors become one message and an exit code."""
+    try:
+        command()
+    except DistributeError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        # The spool or the scratch, gone or closed to us: nothing that a traceback would explain.
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

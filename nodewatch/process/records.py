@@ -1,0 +1,128 @@
+"""What to run, and what stands in a run folder: that it was started, how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nodewatch.process.runner import layout
+
+DEFAULT_GRACE_S = 10.0
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What to run, where. ``env`` is the whole environment, but for the variable that the runner adds.
+
+    ``argv[0]`` without a slash is looked for in the PATH of ``env``. ``stdout`` and ``stderr`` may be the
+    same file; both are emptied first. ``grace_s`` lies between SIGTERM and SIGKILL when the run is stopped.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+    stdout: Path
+    stderr: Path
+    grace_s: float = DEFAULT_GRACE_S
+
+    def __post_init__(self) -> None:
+        if not self.argv or not self.argv[0]:
+            raise ValueError("argv is empty: there is nothing to run")
+
+    def to_request(self, run_dir: Path) -> dict[str, object]:
+        """What a runner is asked for."""
+        return {
+            "run_dir": str(run_dir),
+            "argv": self.argv,
+            "cwd": str(self.cwd),
+            "env": dict(self.env),
+            "stdout": str(self.stdout),
+            "stderr": str(self.stderr),
+            "grace_s": self.grace_s,
+        }
+
+
+@dataclass(frozen=True)
+class Started:
+    """Who runs a job, and since when.
+
+    ``runner_start`` is in clock ticks since boot, ``started_at`` in unix seconds. ``reaped_cpu_s`` is the CPU
+    time that the runner had reaped before, from other jobs.
+    """
+
+    runner_pid: int
+    runner_start: int
+    boot_id: str
+    started_at: float
+    reaped_cpu_s: float
+
+    @classmethod
+    def from_json(cls, text: str) -> Started:
+        """Raises ValueError if ``text`` is something else."""
+        try:
+            return cls(**_parse_object(text))
+        except TypeError as trouble:
+            raise ValueError(f"not the start of a run: {trouble}") from trouble
+
+
+@dataclass(frozen=True)
+class ExitRecord:
+    """How a run ended.
+
+    Exactly one of ``exit_code``, ``signal`` and ``start_error`` is set; ``start_error`` says why the job's
+    program could not be executed. ``kill_reason`` is set if the run was stopped on request before it ended by
+    itself. Times are unix seconds, except ``wall_s``, which no change of the clock touches and which includes
+    suspension. CPU seconds sum over all processes of the job. ``peak_memory_bytes`` is the largest resident
+    size that any single one of them had; it is never below some 10 MB, which is what a runner has.
+    ``leftovers_killed`` counts the processes, other than the first, that had to be ended.
+    """
+
+    exit_code: int | None
+    signal: int | None
+    started_at: float
+    ended_at: float
+    wall_s: float
+    user_cpu_s: float
+    system_cpu_s: float
+    peak_memory_bytes: int
+    leftovers_killed: int
+    kill_reason: str | None
+    start_error: str | None
+
+
+def read_started(run_dir: Path) -> Started | None:
+    """None if the run was never started. Raises OSError if it can't be read."""
+    try:
+        with (run_dir / layout.STARTED).open("rb") as file:
+            return Started.from_json(file.read(layout.STARTED_BYTES).decode())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def was_started(run_dir: Path) -> bool:
+    """Whether a runner took this folder; its job runs, has run, or could not be executed."""
+    return (run_dir / layout.STARTED).exists()
+
+
+def read_exit(run_dir: Path) -> ExitRecord | None:
+    """How the run ended; None if it hasn't, or if its runner or the machine died before it could say.
+
+    A record of an earlier boot (see ``Started.boot_id``) is whole, but what the job wrote just before a crash
+    of the machine may not be. Raises OSError if it can't be read.
+    """
+    try:
+        with (run_dir / layout.EXIT).open("rb") as file:
+            file.seek(layout.STARTED_BYTES)
+            return ExitRecord(**_parse_object(file.read(layout.RECORD_BYTES).decode()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _parse_object(text: str) -> dict[str, Any]:
+    fields = json.loads(text)
+    if not isinstance(fields, dict):
+        raise ValueError(f"not a JSON object: {text[:60]!r}")
+    return fields

@@ -1,0 +1,211 @@
+"""The jobs that this node could take: listed now and then, claimed one by one.
+
+A listing is only a hint. It is kept from one claim to the next, so that a claim costs one rename however
+many jobs wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+from nodewatch.picking import Candidate, PickBatch, may_run, order
+from nodewatch.quarantine import Quarantines, look_elsewhere
+from nodewatch.scratch import Scratch
+from spoold.claims import claim
+from spoold.pacing import spacing_s
+from spoold.records import BatchHeader, JobSpec, RecordError
+from spoold.snapshot import (
+    BatchRef,
+    list_batches,
+    read_builds,
+    read_header,
+    read_jobs,
+    read_kills,
+    read_state,
+)
+from spoold.spool import Spool
+from spoold.tickets import State, Ticket
+
+_log = logging.getLogger(__name__)
+
+#: Listing takes at most this share of a node's time, however many jobs wait.
+_SHARE = 0.02
+#: Listings come after so many ``rescan_s`` at the latest: while there are jobs, and while there are none.
+_MOST_ROUNDS, _IDLE_ROUNDS = 10, 2
+#: So many claims in a row lost to other nodes mean that the listing is out of date.
+_MOST_MISSES = 4
+_SOONEST_S = 0.05
+_MOST_LEFT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that is this node's."""
+
+    ref: BatchRef
+    header: BatchHeader
+    job: JobSpec
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A batch whose records were read; they never change."""
+
+    ref: BatchRef
+    header: BatchHeader
+    jobs: dict[str, tuple[int, JobSpec]]
+
+
+class Queue:
+    """What waits for this node. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        scratch: Scratch,
+        node: str,
+        capabilities: frozenset[str],
+        quarantines: Quarantines,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spool, self._scratch, self._node, self._clock = spool, scratch, node, clock
+        self._capabilities, self._quarantines = capabilities, quarantines
+        self._known: dict[str, _Known] = {}
+        self._useless: dict[str, str] = {}
+        self._candidates: deque[Candidate] = deque()
+        self._doubtful: Candidate | None = None
+        self._listed_s, self._listing_took_s = -1e9, 0.0
+        self._rounds = _IDLE_ROUNDS
+        self._lock = Lock()
+
+    def take(self) -> Claimed | None:
+        """Claim the best job there is; None if there is none now. Raises OSError or SpoolFull."""
+        with self._lock:
+            # Nobody else would: the node lives, and doesn't know that the job is its.
+            if self._doubtful and (claimed := self._claim(self._doubtful)):
+                return claimed
+            self._list_if(self._spool.settings.rescan_s)
+            misses = 0
+            while self._candidates or self._list_if(_SOONEST_S):
+                candidate = self._candidates.popleft()
+                claimed = self._claim(candidate)
+                if claimed:
+                    return claimed
+                self._leave_some()
+                misses += 1
+                if misses >= _MOST_MISSES:
+                    self._list_if(_SOONEST_S)
+                    misses = 0
+            return None
+
+    def look(self) -> bool:
+        """Whether there is something to take: nothing is said only after a look that is new."""
+        with self._lock:
+            self._list_if(self._spool.settings.rescan_s)
+            return bool(self._candidates) or self._list_if(_SOONEST_S)
+
+    def _leave_some(self) -> None:
+        """Another node goes through the same list: a few of the next are left to it, until the next listing.
+
+        Else both would ask for every job, and each job cost one of them a message in vain.
+        """
+        for _ in range(random.randrange(min(_MOST_LEFT, len(self._candidates) // 4) + 1)):
+            self._candidates.popleft()
+
+    def rest_s(self) -> float:
+        """How long the last listing is still good enough; ``take`` finds nothing new before."""
+        return max(0.0, self._listed_s + self._spacing_s(_SOONEST_S) - self._clock())
+
+    def batches(self) -> dict[str, BatchRef]:
+        """The batches with work, by ``NAMESPACE/BATCH``, as of now."""
+        return {ref.key: ref for ref in list_batches(self._spool)}
+
+    def forget(self, key: str) -> None:
+        """Drop what is listed of a batch that fails here; the next listing knows it."""
+        with self._lock:
+            self._candidates = deque(c for c in self._candidates if c.header.key != key)
+
+    def _claim(self, candidate: Candidate) -> Claimed | None:
+        known, header = self._known[candidate.header.key], candidate.header
+        if self._scratch.holds(header.namespace, header.batch, candidate.ticket.job):
+            # It was given back while nobody heard of this node: who has the earlier attempt takes it over.
+            return None
+        # An error leaves open whether it was done; then the next try tells.
+        self._doubtful = candidate
+        ticket = claim(self._spool, known.ref.folder, candidate.ticket, self._node)
+        self._doubtful = None
+        return Claimed(known.ref, known.header, candidate.job, ticket) if ticket else None
+
+    def _list_if(self, older_than_s: float) -> bool:
+        """List anew if the listing is older than that, and than what a listing may cost; is there any job?"""
+        started_s = self._clock()
+        if started_s - self._listed_s < self._spacing_s(older_than_s):
+            return False
+        self._candidates = deque(order(self._look(), "gpu" in self._capabilities))
+        self._rounds = _MOST_ROUNDS if self._candidates else _IDLE_ROUNDS
+        self._listed_s = self._clock()
+        self._listing_took_s = self._listed_s - started_s
+        return bool(self._candidates)
+
+    def _spacing_s(self, least_s: float) -> float:
+        return spacing_s(least_s, self._listing_took_s, _SHARE, self._rounds * self._spool.settings.rescan_s)
+
+    def _look(self) -> list[PickBatch]:
+        refs = list_batches(self._spool)
+        keys = {ref.key for ref in refs}
+        self._known = {key: known for key, known in self._known.items() if key in keys}
+        self._useless = {key: why for key, why in self._useless.items() if key in keys}
+        self._quarantines.keep_only(keys)
+        found = [self._look_at(ref) for ref in refs if ref.key not in self._useless]
+        return [batch for batch in found if batch]
+
+    def _look_at(self, ref: BatchRef) -> PickBatch | None:
+        try:
+            known = self._learn(ref)
+        except RecordError as error:
+            self._useless[ref.key] = str(error)
+            _log.error("%s: %s", ref.key, error)
+            return None
+        if known is None:
+            return None
+        pending = read_state(self._spool, ref.folder, State.PENDING)
+        if not pending or not self._welcome(known):
+            return None
+        # Precedence is for builds that are saved: without one, priority decides.
+        built = known.header.needs_build and self._scratch.tree(ref.namespace, ref.batch).ready(known.header)
+        tickets = tuple(ticket for ticket in pending if ticket.job in known.jobs)
+        return PickBatch(known.header, known.jobs, tickets, built)
+
+    def _learn(self, ref: BatchRef) -> _Known | None:
+        known = self._known.get(ref.key)
+        if known:
+            return known
+        header = read_header(self._spool, ref.folder)
+        if header is None:
+            return None
+        if not may_run(header, self._capabilities):
+            self._useless[ref.key] = "this node lacks a capability"
+            return None
+        jobs = read_jobs(self._spool, ref.folder)
+        if jobs is None:
+            return None
+        by_name = {job.name: (position, job) for position, job in enumerate(jobs.jobs)}
+        self._known[ref.key] = _Known(ref, header, by_name)
+        return self._known[ref.key]
+
+    def _welcome(self, known: _Known) -> bool:
+        """Whether nothing keeps this node from the batch: a kill, jobs or a build that failed here."""
+        header, folder = known.header, known.ref.folder
+        if read_kills(self._spool, folder, header.submitter_uid).batch:
+            return False
+        key = header.key
+        if not self._quarantines.admits(key, lambda: look_elsewhere(self._spool, folder, key, self._node)):
+            return False
+        return not header.needs_build or self._node not in read_builds(self._spool, folder).failed

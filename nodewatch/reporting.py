@@ -1,0 +1,293 @@
+"""What a node tells the spool while it works, and what it hears there: status, live output, kills, pauses."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from distribute_compute_config.errors import DistributeError
+from nodewatch.config import NodeConfig
+from nodewatch.lease import NodeLease
+from nodewatch.outcomes import FENCED
+from nodewatch.quarantine import Quarantines
+from nodewatch.queue import Claimed
+from nodewatch.scratch import Scratch
+from nodewatch.slot import Slot, killed
+from nodewatch.status import differs, keep_times
+from nodewatch.supervisor import Supervisor, read_touch
+from nodewatch.uploading import Uploader
+from spoold.fsops import SpoolFull
+from spoold.records import NodeStatus, RecordError, RunningJob, encode
+from spoold.snapshot import read_state, read_status
+from spoold.spool import Spool
+from spoold.tickets import State, Ticket
+
+_log = logging.getLogger(__name__)
+
+_MOST_LIVE_BYTES = 64 << 20
+_PIECE_BYTES = 1 << 20
+#: An idle node looks once in so many ``rescan_s``.
+_IDLE_ROUNDS = 4
+
+
+@dataclass(slots=True)
+class _LiveLog:
+    """How much of a growing file was copied to the spool."""
+
+    source: Path
+    target: Path
+    copied: int = 0
+
+
+class Reporter:
+    """A thread that looks at the spool, and writes to it, every ``rescan_s`` seconds.
+
+    While there is nothing to tell it looks less often; who wants to claim asks ``hear_anew`` first.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        config: NodeConfig,
+        scratch: Scratch,
+        lease: NodeLease,
+        supervisor: Supervisor,
+        uploader: Uploader,
+        slots: list[Slot],
+        quarantines: Quarantines,
+        problems: Callable[[], list[str]],
+    ) -> None:
+        self._spool, self._config, self._scratch, self._lease = spool, config, scratch, lease
+        self._supervisor, self._uploader, self._slots = supervisor, uploader, slots
+        self._quarantines, self._problems = quarantines, problems
+        self._folder = spool.layout.node(config.name)
+        self._logs: dict[tuple[str, Ticket], list[_LiveLog]] = {}
+        self._seen: dict[str, float] = {}
+        self._earlier: tuple[RunningJob, ...] = ()
+        self._told: tuple[RunningJob, ...] = ()
+        self._written: NodeStatus | None = None
+        self._stop, self._stir = Event(), Event()
+        self._looking, self._looked_s = Lock(), -1e9
+        self._thread = Thread(target=self._run, name="reporter", daemon=True)
+        self.draining = False
+        self.spool_full = False
+
+    def start(self) -> None:
+        self._earlier = self._read_earlier()
+        self.look()
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._stir.set()
+        self._thread.join(2 * self._spool.settings.rescan_s)
+
+    def stir(self) -> None:
+        """Something begins here: the next look comes after ``rescan_s``, and no later."""
+        self._stir.set()
+
+    def hear_anew(self) -> None:
+        """Look at once if the last look was long ago: a pause may have come since."""
+        if time.monotonic() - self._looked_s > self._spool.settings.rescan_s:
+            self.look()
+
+    def _run(self) -> None:
+        rescan_s = self._spool.settings.rescan_s
+        while not self._stop.wait(rescan_s):
+            if self._quiet() and self._stir.wait((_IDLE_ROUNDS - 1) * rescan_s):
+                # A short job isn't worth a message to the server.
+                self._stop.wait(rescan_s)
+            self._stir.clear()
+            if not self._stop.is_set():
+                self.look()
+
+    def _quiet(self) -> bool:
+        """Whether nothing is told or heard that could change any moment."""
+        told = self._written
+        busy = self._uploader.waiting or any(slot.claimed for slot in self._slots)
+        calm = not (busy or self.draining or self.spool_full or self._lease.lost or self._supervisor.paused())
+        return calm and told is not None and not (told.jobs or told.quarantines or told.troubles)
+
+    def look(self) -> None:
+        """Once: hear, then tell."""
+        with self._looking:
+            self._look()
+            self._looked_s = time.monotonic()
+
+    def _look(self) -> None:
+        try:
+            self._hear()
+            self._tell()
+            self._note_space(full=False)
+        except SpoolFull as error:
+            _log.error("%s", error)
+            self._note_space(full=True)
+        except (OSError, DistributeError) as error:
+            _log.error("reporting: %s", error)
+
+    # Hearing
+
+    def _hear(self) -> None:
+        if self._lease.mend():
+            self._regain_lost()
+            self._lease.settle()
+        names = self._spool.ops.names(self._folder.path)
+        self.draining = self._folder.drain.name in names
+        # Perhaps an earlier daemon's.
+        self.spool_full |= self._folder.trouble.name in names
+        touch = read_touch(self._folder.pause) if self._folder.pause.name in names else None
+        if self._supervisor.see_spool_pause(touch):
+            self._take_away(self._folder.pause)
+        if self._folder.clear.name in names:
+            self._quarantines.lift()
+            self._take_away(self._folder.clear)
+        for slot, claimed in self._lasting():
+            reason = killed(self._spool, claimed)
+            if reason is not None:
+                _log.info("%s: %s", slot.key, reason)
+                slot.end(claimed, reason)
+
+    def _take_away(self, mark: Path) -> None:
+        try:
+            self._spool.ops.unlink(mark)
+        except (IsADirectoryError, PermissionError) as error:
+            # Somebody's folder of that name is a wish too; it must not keep us from hearing the others.
+            _log.debug("%s stays: %s", mark, error)
+
+    def _regain_lost(self) -> None:
+        """Take back, or stop, the jobs that were given away while nobody heard of this node."""
+        for slot in self._slots:
+            claimed = slot.claimed
+            if claimed is None or claimed.ticket in read_state(
+                self._spool, claimed.ref.folder, State.CLAIMED
+            ):
+                continue
+            if slot.take_over(claimed):
+                _log.warning("%s goes on as the next attempt", slot.key)
+            else:
+                _log.warning("%s: %s", slot.key, FENCED)
+                slot.end(claimed, FENCED)
+
+    def _lasting(self) -> list[tuple[Slot, Claimed]]:
+        """What was here at the last look too: a short job isn't worth a message to the server."""
+        now = {slot.key: (slot, claimed) for slot in self._slots if (claimed := slot.claimed)}
+        lasting = [there for key, there in now.items() if key in self._seen]
+        self._seen = {key: self._seen.get(key, time.time()) for key in now}
+        return lasting
+
+    # Telling
+
+    def _tell(self) -> None:
+        self._copy_logs()
+        status = self._status()
+        self._told = status.jobs
+        if self._written is None or differs(status, self._written):
+            self._spool.ops.replace(self._folder.running, encode(status))
+            self._written = status
+
+    def _read_earlier(self) -> tuple[RunningJob, ...]:
+        """What the daemon before this one said of its jobs, which may be ours now."""
+        try:
+            status = read_status(self._spool, self._config.name)
+        except (OSError, RecordError) as error:
+            _log.warning("it is written anew: %s", error)
+            return ()
+        return status.jobs if status else ()
+
+    def _status(self) -> NodeStatus:
+        pause = self._supervisor.paused()
+        by = "" if pause is None else pause.by + (f" ({pause.note})" if pause.note else "")
+        return NodeStatus(
+            written_at=time.time(),
+            jobs=keep_times(self._jobs(pause is not None), (*self._earlier, *self._told)),
+            paused_until=None if pause is None else round(pause.until),
+            paused_by=by,
+            draining=self.draining,
+            troubles=tuple(self._problems()),
+            quarantines=self._quarantines.standing(),
+        )
+
+    def _jobs(self, paused: bool) -> list[RunningJob]:
+        jobs = []
+        for slot in self._slots:
+            claimed, phase = slot.claimed, slot.phase
+            if claimed is None:
+                continue
+            usage = self._supervisor.usage(slot.key)
+            now = time.time()
+            jobs.append(
+                RunningJob(
+                    claimed.ref.namespace,
+                    claimed.ref.batch,
+                    claimed.ticket.job,
+                    claimed.ticket.attempt,
+                    "paused" if paused and usage else phase or "preparing",
+                    self._seen.get(slot.key, now),
+                    round(usage.cpu_s, 1) if usage else 0.0,
+                    usage.memory_bytes if usage else 0,
+                    now,
+                )
+            )
+        for upload in self._uploader.waiting:
+            ref, ticket = upload.claimed.ref, upload.ticket
+            at = upload.ended.ended_at
+            who = (ref.namespace, ref.batch, ticket.job, ticket.attempt)
+            jobs.append(RunningJob(*who, "uploading", since=at, phase_since=at))
+        return jobs
+
+    def _note_space(self, full: bool) -> None:
+        """An empty file can be made on a full disk, when a record can't."""
+        if full == self.spool_full:
+            return
+        self.spool_full = full
+        try:
+            if full:
+                self._spool.ops.create(self._folder.trouble)
+            else:
+                self._spool.ops.unlink(self._folder.trouble)
+        except FileExistsError:
+            return
+        except OSError as error:
+            _log.error("%s: %s", self._folder.trouble, error)
+
+    # Live output
+
+    def _copy_logs(self) -> None:
+        now = {(slot.key, claimed.ticket): claimed for slot in self._slots if (claimed := slot.claimed)}
+        for gone in self._logs.keys() - now.keys():
+            for log in self._logs.pop(gone):
+                self._spool.ops.unlink(log.target)
+        for (key, ticket), claimed in now.items():
+            if key in self._seen and time.time() - self._seen[key] >= self._spool.settings.rescan_s / 2:
+                for log in self._logs.setdefault((key, ticket), self._open_logs(claimed)):
+                    self._copy(log)
+
+    def _open_logs(self, claimed: Claimed) -> list[_LiveLog]:
+        ref = claimed.ref
+        run = self._scratch.attempt(ref.namespace, ref.batch, claimed.ticket)
+        return [
+            _LiveLog(source, self._folder.log(ref.namespace, ref.batch, claimed.ticket, stream))
+            for stream, source in (("stdout", run.stdout), ("stderr", run.stderr))
+        ]
+
+    def _copy(self, log: _LiveLog) -> None:
+        try:
+            with open(log.source, "rb") as source:
+                source.seek(log.copied)
+                while log.copied < _MOST_LIVE_BYTES and (piece := source.read(_PIECE_BYTES)):
+                    if log.copied == 0:
+                        self._begin(log)
+                    self._spool.ops.append(log.target, piece)
+                    log.copied += len(piece)
+        except FileNotFoundError:
+            # Not started yet, or just ended and uploaded: the next look knows.
+            return
+
+    def _begin(self, log: _LiveLog) -> None:
+        """An earlier daemon may have copied part of it."""
+        self._spool.ops.make_folder(log.target.parent)
+        self._spool.ops.unlink(log.target)

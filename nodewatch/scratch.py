@@ -1,0 +1,110 @@
+"""A node's own disk: where its trees, runs and cache stand, and how much room is left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from distribute_compute_config.errors import DistributeError
+from nodewatch.attempts import AttemptFolder, attempt_folder, attempts_of
+from nodewatch.folders import remove
+from nodewatch.trees import Tree
+from spoold.tickets import Ticket
+
+
+class ScratchInUse(DistributeError):
+    """Another daemon uses this scratch folder."""
+
+
+class ScratchUnusable(DistributeError):
+    """The scratch folder can't be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """The folder that a node was given; ``touch pause`` in it stops the running jobs."""
+
+    path: Path
+    min_free_bytes: int
+
+    @property
+    def pause(self) -> Path:
+        return self.path / "pause"
+
+    @property
+    def pause_record(self) -> Path:
+        return self.path / "pause.json"
+
+    @property
+    def pid(self) -> Path:
+        """The daemon's, as long as it holds the lock."""
+        return self.path / "pid"
+
+    @property
+    def runs(self) -> Path:
+        return self.path / "runs"
+
+    @property
+    def work(self) -> Path:
+        return self.path / "work"
+
+    @property
+    def cache(self) -> Path:
+        return self.path / "cache"
+
+    def make(self) -> None:
+        """Raises ScratchUnusable."""
+        try:
+            for folder in (self.runs, self.work, self.cache):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ScratchUnusable(
+                f"{self.path} can't be used as scratch", str(error), "give this node another --scratch"
+            ) from error
+
+    def lock(self) -> FileLock:
+        """Take the folder for this daemon. Raises ScratchInUse."""
+        # A native lock is right here: this is a local disk, and the lock goes with the process.
+        lock = FileLock(self.path / "lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise ScratchInUse(
+                f"{self.path} is used by another nodewatch", "", "give this node another --scratch"
+            ) from error
+        return lock
+
+    def write_pid(self) -> None:
+        """Say who we are, once the lock is ours."""
+        private = self.pid.with_suffix(".new")
+        private.write_text(f"{os.getpid()}\n")
+        private.replace(self.pid)
+
+    def tree(self, namespace: str, batch: str) -> Tree:
+        return Tree(Path(self.work, namespace, batch))
+
+    def attempt(self, namespace: str, batch: str, ticket: Ticket) -> AttemptFolder:
+        return attempt_folder(self.runs, namespace, batch, ticket)
+
+    def holds(self, namespace: str, batch: str, job: str) -> bool:
+        """Whether an attempt of the job stands here, running or with a result that isn't delivered yet."""
+        return bool(attempts_of(self.runs / namespace / batch, job))
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.path).free
+
+    def full(self) -> bool:
+        return self.free_bytes() < self.min_free_bytes
+
+    def remove_trees_except(self, keys: set[str]) -> None:
+        """Remove the trees of batches that aren't among ``keys`` (``NAMESPACE/BATCH``), and empty folders."""
+        for tree in self.work.glob("*/*"):
+            if f"{tree.parent.name}/{tree.name}" not in keys:
+                remove(tree)
+        for folder in (*self.runs.glob("*/*"), *self.runs.iterdir(), *self.work.iterdir()):
+            if folder.is_dir() and not os.listdir(folder):
+                folder.rmdir()

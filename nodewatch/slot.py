@@ -1,0 +1,295 @@
+"""One place on this node: takes a job, builds its batch if need be, runs it, hands its result on.
+
+Straight-line code in a thread of its own. Wherever the daemon dies, what stands on the local disk tells the
+next one where to go on: ``resume`` does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event, Lock
+
+from distribute_compute_config.errors import DistributeError
+from nodewatch.attempts import AttemptFolder
+from nodewatch.building import BuildFailed, BuildRun, publish_build
+from nodewatch.cache import Cache
+from nodewatch.config import NodeConfig
+from nodewatch.environment import build_argv, job_argv, make_environment
+from nodewatch.folders import remove
+from nodewatch.outcomes import REQUEUED, Setback, kill_text, nothing_ran
+from nodewatch.process import (
+    ExitRecord,
+    Launcher,
+    LauncherDied,
+    LaunchFailed,
+    Run,
+    RunSpec,
+    adopt,
+    read_exit,
+    sweep,
+    was_started,
+)
+from nodewatch.queue import Claimed
+from nodewatch.scratch import Scratch
+from nodewatch.supervisor import Supervisor
+from nodewatch.takeover import take_over
+from nodewatch.trees import Tree
+from nodewatch.uploading import Upload
+from spoold.losses import LossCause
+from spoold.snapshot import kill_reason, read_kills
+from spoold.spool import Spool
+
+_log = logging.getLogger(__name__)
+
+_WAIT_S = 0.5
+_NO_SPACE = "the node's scratch disk is full"
+
+
+class Lost(DistributeError):
+    """The attempt can't go on here, through no fault of the job: it is given back."""
+
+
+class Vanished(Lost):
+    """Nobody knows how a run ended: its runner was killed, or the whole machine was."""
+
+
+class Interrupted(DistributeError):
+    """Somebody asked for the end of the attempt before its job began."""
+
+
+class Stopping(Exception):
+    """The daemon ends; the job goes on without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a slot works with; shared by all of them.
+
+    ``stop``: the daemon ends, and leaves what runs alone, unless ``requeue``: then it gives its jobs back.
+    ``shun`` is told a batch that can't be built here, ``note`` how each job ended.
+    """
+
+    spool: Spool
+    config: NodeConfig
+    scratch: Scratch
+    cache: Cache
+    launcher: Launcher
+    supervisor: Supervisor
+    stop: Event
+    requeue: Event
+    upload: Callable[[Upload], None]
+    shun: Callable[[str], None]
+    note: Callable[[Claimed, ExitRecord], None]
+
+
+class Slot:
+    """Runs one attempt at a time; ``key`` is how the supervisor calls it, ``phase`` is for display.
+
+    ``claimed`` stands until the attempt is handed on, also when the daemon ends before that.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._own_environment = dict(os.environ)
+        self.claimed: Claimed | None = None
+        self.key = ""
+        self.phase = ""
+        self.trouble = ""
+        self._end_reason = ""
+        self._handing = Lock()
+
+    def run(self, claimed: Claimed) -> None:
+        """From a claim to a queued upload; a job that can't be run here is given back. Raises Stopping."""
+        folder = self._begin(claimed)
+        try:
+            folder.make()
+            self._go_on(claimed, folder)
+        except (DistributeError, OSError) as reason:
+            self._lose(claimed, folder, reason)
+
+    def resume(self, claimed: Claimed) -> None:
+        """Go on with an attempt of an earlier daemon, wherever that stopped."""
+        folder = self._begin(claimed)
+        try:
+            if folder.started():
+                self._adopt(claimed, folder)
+            else:
+                self._go_on(claimed, folder)
+        except (DistributeError, OSError) as reason:
+            self._lose(claimed, folder, reason)
+
+    def end(self, claimed: Claimed, reason: str) -> None:
+        """Ask the runner to end that attempt, at once or as soon as it is started."""
+        # RACE: it may have ended since the caller looked, and another job be here by now.
+        with self._handing:
+            if self.claimed is claimed:
+                self._end_reason = reason
+                self._tools.supervisor.end(self.key, reason)
+
+    def take_over(self, claimed: Claimed) -> bool:
+        """It was given back while nobody heard of this node: make it ours again. False: too late.
+
+        Raises OSError or SpoolFull.
+        """
+        tools = self._tools
+        # RACE: what runs here may end now, and be handed on; then the uploader does this.
+        with self._handing:
+            if self.claimed is not claimed:
+                return True
+            folder = tools.scratch.attempt(claimed.ref.namespace, claimed.ref.batch, claimed.ticket)
+            taken = take_over(tools.spool, claimed.ref, claimed.ticket, tools.config.name, folder)
+            if taken:
+                self.claimed = replace(claimed, ticket=taken)
+            return taken is not None
+
+    def _begin(self, claimed: Claimed) -> AttemptFolder:
+        with self._handing:
+            self.claimed, self.key, self._end_reason = claimed, f"{claimed.ref.key}/{claimed.ticket}", ""
+        return self._tools.scratch.attempt(claimed.ref.namespace, claimed.ref.batch, claimed.ticket)
+
+    def _go_on(self, claimed: Claimed, folder: AttemptFolder) -> None:
+        tools, header = self._tools, claimed.header
+        tree = tools.scratch.tree(header.namespace, header.batch)
+        if tools.requeue.is_set():
+            raise Interrupted(f"{self.key} isn't begun", REQUEUED)
+        if not tree.ready(header):
+            self._build(claimed, folder, tree)
+        tree.prepare(header, claimed.job, tools.spool, tools.cache)
+        self.phase = "running"
+        spec = RunSpec(
+            job_argv(claimed.job, tools.config.cores),
+            tree.path,
+            make_environment(self._own_environment, header, claimed.ticket, tree, tools.config.cores),
+            folder.stdout,
+            folder.stderr,
+        )
+        self._finish(claimed, folder, tree, self._run(folder.path, spec))
+
+    def _adopt(self, claimed: Claimed, folder: AttemptFolder) -> None:
+        _log.info("adopting %s/%s", claimed.ref.key, claimed.ticket)
+        self.phase = "running"
+        ended = self._go_on_with(folder.path)
+        header = claimed.header
+        self._finish(claimed, folder, self._tools.scratch.tree(header.namespace, header.batch), ended)
+
+    def _finish(self, claimed: Claimed, folder: AttemptFolder, tree: Tree, ended: ExitRecord) -> None:
+        folder.keep_saved(tree.save)
+        lost = None
+        if ended.exit_code != 0 and self._tools.scratch.full():
+            # What the job left behind may be what fills the disk.
+            tree.remove()
+            lost = Setback(_NO_SPACE, LossCause.RETURNED)
+        else:
+            self._tools.note(claimed, ended)
+        self._hand_on(folder, ended, lost)
+
+    def _hand_on(self, folder: AttemptFolder, ended: ExitRecord, lost: Setback | None) -> None:
+        with self._handing:
+            claimed, self.claimed = self.claimed, None
+        assert claimed is not None, "only what was begun ends"
+        self._tools.upload(Upload(claimed, folder, ended, lost))
+
+    def _build(self, claimed: Claimed, folder: AttemptFolder, tree: Tree) -> None:
+        tools, header = self._tools, claimed.header
+        if not header.needs_build:
+            tree.make(header, tools.spool, tools.cache)
+            tree.mark_ready(header)
+            return
+        self.phase = "building"
+        build = BuildRun(folder.build)
+        ended = self._run_build(claimed, build, tree)
+        if ended.kill_reason:
+            raise Interrupted(f"the build of {header.key} was stopped", ended.kill_reason)
+        if ended.exit_code != 0 and tools.scratch.full():
+            tree.remove()
+            raise Lost(f"{header.key} can't be built", _NO_SPACE)
+        if not publish_build(tools.spool, claimed.ref, header, tools.config.name, build, ended):
+            raise BuildFailed(f"{header.key} can't be built on {tools.config.name}")
+        tree.mark_ready(header)
+
+    def _run_build(self, claimed: Claimed, build: BuildRun, tree: Tree) -> ExitRecord:
+        tools = self._tools
+        if was_started(build.path):
+            return self._go_on_with(build.path)
+        remove(build.path)
+        tree.make(claimed.header, tools.spool, tools.cache)
+        build.path.mkdir()
+        environment = make_environment(
+            self._own_environment, claimed.header, claimed.ticket, tree, tools.config.cores
+        )
+        spec = RunSpec(build_argv(claimed.header), tree.path, environment, build.output, build.output)
+        return self._run(build.path, spec)
+
+    def _run(self, run_dir: Path, spec: RunSpec) -> ExitRecord:
+        """Start a run and wait for its end. Raises Stopping, Lost, LaunchFailed or LauncherDied."""
+        try:
+            run = self._tools.launcher.launch(run_dir, spec)
+        except (LaunchFailed, LauncherDied):
+            # RACE: it may have begun all the same. An earlier daemon died just after it had asked for it, or
+            # our runner died just after it had started it.
+            if not was_started(run_dir):
+                raise
+            return self._go_on_with(run_dir)
+        return self._await(run)
+
+    def _go_on_with(self, run_dir: Path) -> ExitRecord:
+        """A run that was started, and may have ended. Raises Stopping or Lost."""
+        run = adopt(run_dir)
+        if run is None:
+            return self._exit(AttemptFolder(run_dir))
+        self._tools.supervisor.adopt_paused(self.key)
+        return self._await(run)
+
+    def _await(self, run: Run) -> ExitRecord:
+        """Wait for the end of a run; touches nothing but the run. Raises Stopping or Lost."""
+        tools = self._tools
+        tools.supervisor.add(self.key, run)
+        try:
+            while not run.wait(_WAIT_S):
+                reason = self._end_reason or (REQUEUED if tools.requeue.is_set() else "")
+                if reason:
+                    tools.supervisor.end(self.key, reason)
+                elif tools.stop.is_set():
+                    raise Stopping
+            return self._exit(AttemptFolder(run.run_dir))
+        finally:
+            tools.supervisor.remove(self.key)
+            run.close()
+
+    def _exit(self, folder: AttemptFolder) -> ExitRecord:
+        """The record of a run whose runner is gone. Raises Lost if there is none."""
+        ended = read_exit(folder.path)
+        if ended is None:
+            sweep(folder.path)
+            raise Vanished(f"the runner in {folder.path} is gone", "nobody knows how the job ended")
+        return ended
+
+    def _lose(self, claimed: Claimed, folder: AttemptFolder, reason: Exception) -> None:
+        """The job is given back, or ends if that happened too often: the uploader decides."""
+        _log.warning("%s/%s is lost here: %s", claimed.ref.key, claimed.ticket, reason)
+        why = str(reason).splitlines()[0]
+        if isinstance(reason, BuildFailed):
+            self._tools.shun(claimed.ref.key)
+        elif not isinstance(reason, Interrupted):
+            self.trouble = why
+        self._hand_on(folder, nothing_ran(why, time.time()), Setback(why, _cause(reason)))
+
+
+def _cause(reason: Exception) -> LossCause | None:
+    """What a loss counts as. A failed build has its own mark, which keeps the node from the batch."""
+    if isinstance(reason, BuildFailed | Interrupted):
+        return None
+    return LossCause.LOST if isinstance(reason, Vanished) else LossCause.RETURNED
+
+
+def killed(spool: Spool, claimed: Claimed) -> str | None:
+    """The text to stop the job with, if somebody who may do so asked for it."""
+    kills = read_kills(spool, claimed.ref.folder, claimed.header.submitter_uid)
+    if not kills.hits(claimed.job.name):
+        return None
+    return kill_text(kill_reason(spool, claimed.ref.folder, claimed.job.name))

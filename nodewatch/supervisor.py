@@ -1,0 +1,181 @@
+"""Watches over the running processes: pause, resume, stop. Never touches the spool, which may hang."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from distribute_compute_config.errors import DistributeError
+from nodewatch.folders import remove
+from nodewatch.process import PauseState, Run, Touch, Usage, pause, peek, resume, stop
+from nodewatch.scratch import Scratch
+
+_log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 0.25
+_MOST_CONTENT_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class PauseView:
+    """A pause as others see it: until when (Unix seconds), by which door, with what note."""
+
+    until: float
+    by: str
+    note: str
+
+
+class Supervisor:
+    """The runs of this node and whether they are paused.
+
+    There are two doors: a ``pause`` file in the scratch folder, which this thread looks at itself, and one
+    in the spool, which ``see_spool_pause`` is told of.
+    """
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+        self._lock = Lock()
+        self._runs: dict[str, Run] = {}
+        self._paused: set[str] = set()
+        self._here, self._spool = _restore(scratch.pause_record)
+        self._stop = Event()
+        self._thread = Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def add(self, key: str, run: Run) -> None:
+        """Watch over a run from now on; a pause that is in force stops it at the next look."""
+        with self._lock:
+            self._runs[key] = run
+
+    def remove(self, key: str) -> None:
+        """The run has ended."""
+        with self._lock:
+            self._runs.pop(key, None)
+            self._paused.discard(key)
+
+    def end(self, key: str, reason: str) -> None:
+        """Ask the runner of this run, if it goes on, to end it."""
+        with self._lock:
+            run = self._runs.get(key)
+            if run is not None:
+                stop(run, reason)
+
+    def usage(self, key: str) -> Usage | None:
+        """What the run uses now; None if there is no such run."""
+        with self._lock:
+            run = self._runs.get(key)
+            return peek(run) if run else None
+
+    def paused(self) -> PauseView | None:
+        """The pause that is in force, the longer one of the two doors."""
+        now_s, clock_s = time.monotonic(), time.time()
+        with self._lock:
+            doors = [(self._here, "scratch"), (self._spool, "spool")]
+        views = [
+            PauseView(clock_s + state.until_s - now_s, by, state.note)
+            for state, by in doors
+            if state.until_s is not None and state.pauses(now_s)
+        ]
+        return max(views, key=lambda view: view.until, default=None)
+
+    def see_spool_pause(self, touch: Touch | None) -> bool:
+        """Told what stands in the spool's pause file; True if its time is over and it should be removed."""
+        now_s = time.monotonic()
+        with self._lock:
+            before = self._spool
+            self._spool = before.observe(touch, now_s)
+            if self._spool != before:
+                self._record()
+            return touch is not None and not self._spool.pauses(now_s)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_LOOK_EVERY_S):
+            try:
+                over = self._look()
+                self._apply()
+                if over:
+                    # Last, whatever it is: what can't be removed must not keep the processes stopped.
+                    remove(self._scratch.pause)
+                    _log.info("the pause is over")
+            except (OSError, DistributeError) as error:
+                _log.error("supervision: %s", error)
+
+    def _look(self) -> bool:
+        """Returns whether the pause file in scratch has served its time."""
+        now_s = time.monotonic()
+        touch = read_touch(self._scratch.pause)
+        with self._lock:
+            before = self._here
+            self._here = before.observe(touch, now_s)
+            if self._here != before:
+                self._record()
+            return touch is not None and not self._here.pauses(now_s)
+
+    def _apply(self) -> None:
+        wanted = self.paused() is not None
+        with self._lock:
+            # RACE: a run is closed only after ``remove``, which waits for this lock.
+            for key, run in self._runs.items():
+                if wanted:
+                    # Every time: a process that was being forked may have slipped through.
+                    pause(run)
+                    self._paused.add(key)
+                elif key in self._paused:
+                    resume(run)
+                    self._paused.discard(key)
+
+    def adopt_paused(self, key: str) -> None:
+        """A run whose processes an earlier daemon may have stopped."""
+        self._paused.add(key)
+
+    def _record(self) -> None:
+        now_s, clock_s = time.monotonic(), time.time()
+        lines = [state.to_json(now_s, clock_s) for state in (self._here, self._spool)]
+        private = self._scratch.pause_record.with_suffix(".new")
+        private.write_text("\n".join(lines))
+        private.replace(self._scratch.pause_record)
+
+
+def read_touch(path: Path) -> Touch | None:
+    """The pause file as it is now; None if there is none."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        # A link, or unreadable: who made it wants quiet all the same.
+        info = path.lstat()
+        return Touch(info.st_ino, info.st_mtime_ns, "")
+    try:
+        info = os.fstat(handle)
+        content = os.read(handle, _MOST_CONTENT_BYTES) if _is_file(info) else b""
+        return Touch(info.st_ino, info.st_mtime_ns, content.decode(errors="replace"))
+    finally:
+        os.close(handle)
+
+
+def _is_file(info: os.stat_result) -> bool:
+    return (info.st_mode & 0o170000) == 0o100000
+
+
+def _restore(record: Path) -> tuple[PauseState, PauseState]:
+    """What the daemon before this one knew; a record that can't be read counts as none."""
+    now_s, clock_s = time.monotonic(), time.time()
+    try:
+        here, spool = (PauseState.from_json(text, now_s, clock_s) for text in record.read_text().splitlines())
+    except FileNotFoundError:
+        return PauseState(), PauseState()
+    except ValueError as error:
+        _log.warning("%s is ignored: %s", record, error)
+        return PauseState(), PauseState()
+    return here, spool

@@ -1,0 +1,1 @@
+"""The spool: layout, tickets, claims, archive, steward."""

@@ -1,0 +1,103 @@
+"""From a job file and its inputs' contents to the records of a batch. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from distribute_compute_config.loading import LoadedJobFile
+from distribute_compute_config.models import (
+    AnyJob,
+    CommandInitialize,
+    CommandJob,
+    File,
+    Initialize,
+    JobFile,
+    PythonInitialize,
+    PythonJob,
+    effective_priority,
+    effective_resources,
+    effective_retries,
+)
+from distribute_compute_config.quantities import parse_duration, parse_memory
+from spoold.drops import Drop
+from spoold.layout import FORMAT
+from spoold.records import BatchHeader, BatchJobs, Input, JobSpec, Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that is ready to be admitted; ``text`` is its job file as it was submitted."""
+
+    header: BatchHeader
+    jobs: BatchJobs
+    text: str
+
+
+def compile_batch(
+    loaded: LoadedJobFile, contents: Mapping[str, Input], drop: Drop, submitter: str, source: str
+) -> Batch:
+    """``contents`` has an entry for each path that the job file names."""
+    jobfile = loaded.jobfile
+    header = BatchHeader(
+        format=FORMAT,
+        id=drop.id,
+        namespace=jobfile.meta.namespace,
+        batch=jobfile.meta.batch_name,
+        kind=jobfile.kind.value,
+        submitter=submitter,
+        submitter_uid=drop.uid,
+        submitted_at=drop.submitted_at,
+        source=source,
+        jobs_total=len(jobfile.jobs),
+        capabilities=tuple(jobfile.meta.capabilities),
+        matrix=jobfile.meta.matrix,
+    )
+    jobs = BatchJobs(tuple(_compile_job(jobfile, job, contents) for job in jobfile.jobs))
+    return Batch(_with_initialize(header, jobfile, contents), jobs, loaded.text)
+
+
+def _with_initialize(header: BatchHeader, jobfile: JobFile, contents: Mapping[str, Input]) -> BatchHeader:
+    initialize = jobfile.section.initialize
+    if initialize is None:
+        return header
+    header = replace(header, initial_files=_named(initialize.required_files, contents))
+    if isinstance(initialize, PythonInitialize):
+        return replace(header, build_script=_as(initialize.build_file, "build.py", contents))
+    if isinstance(initialize, CommandInitialize):
+        return replace(header, build_command=initialize.build)
+    assert isinstance(initialize, Initialize)
+    image = _as(initialize.sif, posixpath.basename(initialize.sif.path), contents)
+    return replace(header, image=image, required_mounts=tuple(initialize.required_mounts))
+
+
+def _compile_job(jobfile: JobFile, job: AnyJob, contents: Mapping[str, Input]) -> JobSpec:
+    return JobSpec(
+        name=job.name,
+        script=_as(job.file, "job.py", contents) if isinstance(job, PythonJob) else None,
+        command=job.command if isinstance(job, CommandJob) else None,
+        inputs=_named(job.required_files, contents),
+        resources=_resources(jobfile, job),
+        priority=effective_priority(jobfile, job),
+        retries=effective_retries(jobfile, job),
+        depends=tuple(job.depends),
+    )
+
+
+def _resources(jobfile: JobFile, job: AnyJob) -> Resources:
+    asked = effective_resources(jobfile, job)
+    return Resources(
+        cores=asked.cores,
+        memory_bytes=None if asked.memory is None else parse_memory(asked.memory),
+        gpus=asked.gpus,
+        time_s=None if asked.time is None else parse_duration(asked.time),
+    )
+
+
+def _named(files: tuple[File, ...], contents: Mapping[str, Input]) -> tuple[Input, ...]:
+    return tuple(_as(file, file.name, contents) for file in files)
+
+
+def _as(file: File, name: str, contents: Mapping[str, Input]) -> Input:
+    return replace(contents[file.path], name=name)

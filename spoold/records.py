@@ -1,0 +1,338 @@
+"""The JSON records of a spool, as frozen values with their codec. Pure.
+
+Reading is tolerant of fields that a later version added and strict about those it needs: a record that
+lacks one raises ``RecordError``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar
+
+from distribute_compute_config.errors import DistributeError
+
+T = TypeVar("T")
+
+
+class RecordError(DistributeError):
+    """A record of the spool can't be read."""
+
+
+class Outcome(Enum):
+    """How an attempt ended, as its record says; it names the folder that the ticket goes to."""
+
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file that a job or a build finds: ``name`` there, content ``sha256`` in the store."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a job asks for; None is the whole node. ``memory_bytes`` in bytes, ``time_s`` in seconds."""
+
+    cores: int | None = None
+    memory_bytes: int | None = None
+    gpus: int | None = None
+    time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One job of a batch: ``script`` for python, ``command`` for command batches, neither for apptainer."""
+
+    name: str
+    script: Input | None = None
+    command: str | None = None
+    inputs: tuple[Input, ...] = ()
+    resources: Resources = Resources()
+    priority: int = 0
+    retries: int = 0
+    depends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """``batch.json``: what was asked for, by whom, when. Never changes.
+
+    ``id`` names the drop that it came from. ``kind`` is ``python``, ``command`` or ``apptainer``.
+    ``submitted_at`` in Unix seconds.
+    """
+
+    format: int
+    id: str
+    namespace: str
+    batch: str
+    kind: str
+    submitter: str
+    submitter_uid: int
+    submitted_at: float
+    source: str
+    jobs_total: int
+    capabilities: tuple[str, ...] = ()
+    matrix: str | None = None
+    build_script: Input | None = None
+    build_command: str | None = None
+    image: Input | None = None
+    initial_files: tuple[Input, ...] = ()
+    required_mounts: tuple[str, ...] = ()
+
+    @property
+    def needs_build(self) -> bool:
+        return self.build_script is not None or self.build_command is not None
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.batch}"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJobs:
+    """``jobs.json``: the jobs in the order of the job file. Never changes."""
+
+    jobs: tuple[JobSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """A file beside the record: ``path`` relative to it, with ``/``."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """``.job.json``: how an attempt went. Times in Unix seconds, durations in seconds.
+
+    ``skipped`` names what was in ``distribute_save`` and could not be archived, and why.
+    """
+
+    namespace: str
+    batch: str
+    job: str
+    attempt: int
+    node: str
+    outcome: Outcome
+    reason: str
+    started_at: float
+    ended_at: float
+    wall_s: float
+    exit_code: int | None = None
+    signal: int | None = None
+    user_cpu_s: float = 0.0
+    system_cpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+    cores: int = 0
+    submitter: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    files: tuple[ArchivedFile, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """``node.json``: what a workstation is, written when its daemon starts."""
+
+    name: str
+    host: str
+    pid: int
+    cores: int
+    memory_bytes: int
+    capabilities: tuple[str, ...]
+    scratch: str
+    version: str
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A job on a node. ``phase`` is ``preparing``, ``building``, ``running``, ``paused`` or ``uploading``.
+
+    Since when it is on the node, and since when in this phase (None: it isn't known); Unix seconds.
+    """
+
+    namespace: str
+    batch: str
+    job: str
+    attempt: int
+    phase: str
+    since: float
+    cpu_s: float = 0.0
+    memory_bytes: int = 0
+    phase_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """A batch that a node takes no jobs from, as its jobs failed there in a row.
+
+    ``provisional``: only until it is known how they fare on other nodes.
+    """
+
+    namespace: str
+    batch: str
+    since: float
+    provisional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """``running.json``: what a node does now, and what troubles it."""
+
+    written_at: float
+    jobs: tuple[RunningJob, ...] = ()
+    paused_until: float | None = None
+    paused_by: str = ""
+    draining: bool = False
+    troubles: tuple[str, ...] = ()
+    quarantines: tuple[Quarantine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """``builds/NODE.ok`` or ``builds/NODE.failed``."""
+
+    node: str
+    ok: bool
+    ended_at: float
+    wall_s: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LossRecord:
+    """``losses/JOB~ATTEMPT@NODE.lost`` or ``.returned``."""
+
+    noted_at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequest:
+    """``incoming/NAME.retry``: tickets are named, so that a repeat can't hit a later attempt."""
+
+    namespace: str
+    batch: str
+    tickets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BundleManifest:
+    """``manifest.json`` in a bundle: for each path of the job file, the content that it had."""
+
+    source: str
+    files: dict[str, Input]
+
+
+def encode(record: Any) -> bytes:
+    """The record as JSON with a newline at its end."""
+    return (json.dumps(record, default=_plain, separators=(",", ":")) + "\n").encode()
+
+
+def decode(kind: type[T], data: bytes, source: object) -> T:
+    """The record of type ``kind`` in ``data``. Raises RecordError naming ``source``."""
+    try:
+        return typing.cast(T, _reader(typing.cast(Any, kind))(json.loads(data)))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise RecordError(f"{source} is no {kind.__name__}", f"{type(error).__name__}: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    kind = type(value)
+    if kind in _SPARSE:
+        # Thousands of jobs in one file: what has its default is left out.
+        defaults = _defaults(typing.cast(Any, kind))
+        return {f: v for f, default in defaults if (v := getattr(value, f)) != default}
+    if dataclasses.is_dataclass(kind):
+        return {f: getattr(value, f) for f in _field_names(typing.cast(Any, kind))}
+    raise TypeError(f"not a record's value: {value!r}")
+
+
+_SPARSE = frozenset({JobSpec, Input, Resources})
+
+
+@cache
+def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
+    return tuple((f.name, f.default) for f in dataclasses.fields(kind))
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(kind))
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """A function that turns what ``json`` gives into ``kind``; made once a type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return _optional(_reader(next(a for a in arguments if a is not type(None))))
+    if origin is tuple:
+        item = _reader(arguments[0])
+        return lambda values: tuple([item(v) for v in _listed(values)])
+    if origin is dict:
+        item = _reader(arguments[1])
+        return lambda values: {str(k): item(v) for k, v in values.items()}
+    if dataclasses.is_dataclass(kind):
+        return _record_reader(kind)
+    if kind is float:
+        return _number
+    if issubclass(kind, Enum):
+        return typing.cast(Callable[[Any], Any], kind)
+    return _checked(kind)
+
+
+def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):  # a text would pass as a list of its letters
+        raise TypeError(f"{value!r} is no list")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)
+
+
+def _checked(kind: type) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        # Exactly: True is an instance of int.
+        if type(value) is not kind:
+            raise TypeError(f"{value!r} is no {kind.__name__}")
+        return value
+
+    return read
+
+
+def _record_reader(kind: Any) -> Callable[[Any], Any]:
+    hints = typing.get_type_hints(kind)
+    readers = {f.name: _reader(hints[f.name]) for f in dataclasses.fields(kind)}
+
+    def read(values: Any) -> Any:
+        return kind(**{name: readers[name](values[name]) for name in values.keys() & readers.keys()})
+
+    return read

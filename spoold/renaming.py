@@ -1,0 +1,56 @@
+"""``rename(2)`` on a file system that may report an error for what it did: what came of it is looked up."""
+
+from __future__ import annotations
+
+import errno
+import time
+from pathlib import Path
+
+from spoold.calls import Kernel
+from spoold.faults import FIRST_PAUSE_S, GONE, TAKEN, TRIES, UNSURE, again
+
+
+def list_names(kernel: Kernel, folder: Path) -> list[str]:
+    """What stands in ``folder`` now, in no order; nothing if the folder isn't there."""
+    try:
+        return again(lambda: kernel.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def rename(kernel: Kernel, source: Path, target: Path, root: Path) -> bool:
+    """Rename to a name that is the caller's alone; False if ``source`` is no longer there.
+
+    Both are in the spool at ``root``. Raises FileExistsError if a folder stands in the way, or OSError.
+    """
+    pause_s = FIRST_PAUSE_S
+    for attempt in range(TRIES):
+        try:
+            kernel.rename(source, target)
+            return True
+        except OSError as error:
+            if error.errno in TAKEN:
+                raise FileExistsError(errno.EEXIST, "already there", str(target)) from error
+            if error.errno not in UNSURE:
+                raise
+            if target.name in list_names(kernel, target.parent):
+                return True
+            if error.errno in GONE:
+                _check_gone(kernel, source, target, root)
+                return False
+            if attempt == TRIES - 1:
+                raise
+        time.sleep(pause_s)
+        pause_s *= 2
+    raise AssertionError("unreachable")
+
+
+def _check_gone(kernel: Kernel, source: Path, target: Path, root: Path) -> None:
+    """ENOENT and no target: raises FileNotFoundError unless that is because ``source`` is gone."""
+    if target.parent.is_dir():
+        return
+    if source.name in list_names(kernel, source.parent):
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
+    if not (root / "tmp").is_dir():
+        # Unmounted: a holder must not take that for a fence and throw its result away.
+        raise FileNotFoundError(errno.ENOENT, "the spool isn't there", str(root))

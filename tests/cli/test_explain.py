@@ -1,0 +1,260 @@
+"""distribute explain: each cause alone, on spools in the shape that it leaves."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from distribute_cli.reports.explanation import Cause
+from spoold.layout import BatchFolder
+from spoold.records import JobSpec, Outcome, Quarantine, RunningJob
+from spoold.tickets import State
+from tests.cli.conftest import Run, SpoolBuilder
+
+Json = Callable[..., Any]
+PENDING = {State.PENDING: ["a~1", "b~1"]}
+
+
+def wait_for(builder: SpoolBuilder, *capabilities: str) -> BatchFolder:
+    """A batch of two pending jobs that needs these."""
+    return builder.batch("anna/cavity", PENDING, capabilities=capabilities)
+
+
+def reasons(run_json: Json, target: str = "anna/cavity") -> list[tuple[str, str]]:
+    """Causes and sentences, as the command tells them."""
+    return [(reason["cause"], reason["text"]) for reason in run_json("explain", target)["reasons"]]
+
+
+def test_no_workstation(builder: SpoolBuilder, run_json: Json) -> None:
+    wait_for(builder)
+    ((cause, text),) = reasons(run_json)
+    assert cause == "no-node"
+    assert text.endswith("start nodewatch on one")
+
+
+def test_no_workstation_is_alive(builder: SpoolBuilder, run_json: Json) -> None:
+    wait_for(builder, "gcc")
+    builder.node("alpha", silent_s=None)
+    builder.node("beta", silent_s=600)
+    assert reasons(run_json) == [
+        ("no-node", "no workstation is alive: alpha is stopped and beta is silent for 10 min")
+    ]
+
+
+def test_a_capability_that_no_live_node_has(builder: SpoolBuilder, run_json: Json) -> None:
+    wait_for(builder, "python3", "gfotran", "matlab")
+    builder.node("alpha", ("python3", "gfortran"))
+    builder.node("beta", ("matlab",), silent_s=600)
+    assert reasons(run_json) == [
+        ("capability", "no live node has the capability gfotran; did you mean gfortran?"),
+        ("capability", "no live node has the capability matlab (beta has it, but is silent for 10 min)"),
+    ]
+    named = [reason["capability"] for reason in run_json("explain", "anna/cavity")["reasons"]]
+    assert named == ["gfotran", "matlab"]
+
+
+def test_a_kind_that_no_node_runs(builder: SpoolBuilder, run_json: Json) -> None:
+    builder.batch("anna/cavity", PENDING, kind="teleport")
+    builder.node("alpha")
+    assert reasons(run_json) == [("kind", "nodes of this version run no teleport batches")]
+
+
+def test_no_live_node_has_all_of_them(builder: SpoolBuilder, run_json: Json) -> None:
+    wait_for(builder, "gcc", "gpu")
+    builder.node("alpha", ("gcc",))
+    builder.node("beta", ("gpu",))
+    builder.node("gamma", ("gpu", "gcc"), silent_s=None)
+    assert reasons(run_json) == [
+        ("combination", "no live node has all of gcc and gpu: alpha lacks gpu and beta lacks gcc"),
+        ("node-silent", "gamma could run 2 jobs, but is stopped"),
+    ]
+
+
+def test_what_keeps_the_capable_nodes(builder: SpoolBuilder, run_json: Json) -> None:
+    folder = wait_for(builder, "gcc")
+    other = RunningJob("bob", "big", "x", 1, "running", time.time())
+    builder.node("busy", ("gcc",), jobs=(other,))
+    builder.node("drained", ("gcc",), draining=True)
+    builder.node("free", ("gcc",), troubles=("scratch is full",))
+    builder.node("full", ("gcc",))
+    builder.spool.layout.node("full").trouble.touch()
+    builder.node("paused", ("gcc",), paused_until=time.time() + 900, paused_by="scratch")
+    builder.node("quick", ("gcc",), quarantines=(Quarantine("anna", "cavity", time.time(), True),))
+    builder.node("sick", ("gcc",), quarantines=(Quarantine("anna", "cavity", time.time()),))
+    builder.node("unbuilt", ("gcc",))
+    builder.build(folder, "unbuilt", ok=False, reason="make: *** Error 1")
+    builder.node("wrong", ("python3",))
+    output = builder.spool.layout.build_output("anna", "cavity", "unbuilt")
+    output.write_text("make: *** Error 1")
+    names = ["busy", "drained", "free", "full", "paused", "quick", "sick", "unbuilt"]
+    told = dict(zip(names, reasons(run_json), strict=True))
+    assert told["busy"] == ("node-busy", "busy could run 2 jobs, but is busy with bob/big/x (running)")
+    assert told["drained"][0] == "node-draining"
+    assert told["free"][0] == "node-free"
+    assert told["free"][1].endswith("It says: scratch is full")
+    assert told["full"][0] == "node-full"
+    assert told["paused"][0] == "node-paused"
+    assert told["paused"][1].endswith(" by a file in its scratch folder")
+    assert told["quick"][0] == told["sick"][0] == "quarantine"
+    assert told["quick"][1].endswith("it takes more once it is known how they fare on other nodes")
+    assert told["sick"][1].endswith("when it is mended, type: distribute nodes --clear sick")
+    assert told["unbuilt"] == (
+        "build-failed",
+        f"the build failed on unbuilt: make: *** Error 1; see {output}",
+    )
+
+
+@pytest.fixture
+def chain(builder: SpoolBuilder) -> SpoolBuilder:
+    """post waits for a (done) and b (running); late waits for bad (failed)."""
+    tickets = {
+        State.HELD: ["post~1", "late~1"],
+        State.CLAIMED: ["b~1@alpha"],
+        State.DONE: ["a~1@alpha"],
+        State.FAILED: ["bad~1@alpha"],
+    }
+    specs = {
+        "post": JobSpec("post", command="x", depends=("a", "b")),
+        "late": JobSpec("late", command="x", depends=("bad",)),
+    }
+    builder.batch("anna/cavity", tickets, specs=specs)
+    running = RunningJob("anna", "cavity", "b", 1, "running", 0.0, phase_since=time.time() - 30)
+    builder.node("alpha", jobs=(running,))
+    builder.result("anna/cavity", "bad~1@alpha", {}, outcome=Outcome.FAILED, reason="exited with 2")
+    builder.spool.layout.steward_lease.touch()
+    return builder
+
+
+def test_dependencies(chain: SpoolBuilder, run_json: Json) -> None:
+    told = reasons(run_json)
+    assert ("dependency", "post waits for b (running on alpha)") in told
+    failed = "late waits for bad (failed), which didn't end well, and will be cancelled"
+    assert ("dependency-failed", failed) in told
+    assert ("running", "b has run for 30 s on alpha") in told
+    assert len(told) == 3
+
+
+def test_nothing_is_released_without_a_steward(chain: SpoolBuilder, run_json: Json) -> None:
+    chain.spool.layout.steward_lease.unlink()
+    assert ("no-steward", "no steward is alive") in [(c, t[:19]) for c, t in reasons(run_json)]
+
+
+def test_one_job(chain: SpoolBuilder, run_json: Json, run: Run) -> None:
+    assert reasons(run_json, "anna/cavity/post") == [("dependency", "post waits for b (running on alpha)")]
+    ((cause, text),) = reasons(run_json, "anna/cavity/bad")
+    assert cause == "ended"
+    assert text == "bad doesn't wait: it failed on alpha 10 s ago: exited with 2"
+    assert reasons(run_json, "anna/cavity/a")[0][1] == "a doesn't wait: it ended well on alpha"
+    assert "did you mean post?" in run("explain", "anna/cavity/pots", code=4).stderr
+
+
+def test_a_node_that_fell_silent_with_a_job(chain: SpoolBuilder, run_json: Json) -> None:
+    lease = chain.spool.layout.node("alpha").lease
+    os.utime(lease, (time.time() - 60, time.time() - 60))
+    assert dict(reasons(run_json))["running"]
+    os.utime(lease, (time.time() - 240, time.time() - 240))
+    text = dict(reasons(run_json))["node-silent"]
+    assert text.startswith("alpha has b, and has been silent for 4 min; others may take over")
+
+
+def test_a_paused_job(builder: SpoolBuilder, run_json: Json) -> None:
+    builder.batch("anna/cavity", {State.CLAIMED: ["a~1@alpha"]})
+    now = time.time()
+    job = RunningJob("anna", "cavity", "a", 1, "paused", now - 600, phase_since=now - 30)
+    builder.node("alpha", jobs=(job,), paused_until=time.time() + 60, paused_by="spool")
+    ((cause, text),) = reasons(run_json)
+    assert cause == "running"
+    assert text.startswith("a has been paused for 30 s on alpha, which is paused until ")
+    assert text.endswith(" by a file in the spool")
+
+
+def test_a_result_on_its_way(builder: SpoolBuilder, run_json: Json) -> None:
+    builder.batch("anna/cavity", {State.PUBLISHING: ["a~1@alpha"]})
+    assert reasons(run_json) == [("publishing", "1 result is being archived: a")]
+
+
+def test_kills(builder: SpoolBuilder, run_json: Json) -> None:
+    folder = builder.batch("anna/cavity", {State.PENDING: ["a~1"], State.DONE: ["b~1@alpha"]})
+    builder.node("alpha")
+    folder.kill("b").write_text("too late")
+    folder.kill("a").write_text("wrong mesh\n")
+    killed, _ = reasons(run_json)
+    assert killed[0] == "killed"
+    assert " asked to cancel a: wrong mesh; " in killed[1]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make another user's file")
+def test_a_kill_by_somebody_else(builder: SpoolBuilder, run_json: Json) -> None:
+    folder = wait_for(builder)
+    builder.node("alpha")
+    folder.kill().touch()
+    os.chown(folder.kill(), 12345, -1)
+    cause, text = reasons(run_json)[0]
+    assert cause == "kill-ignored"
+    assert text == "12345 tried to cancel the batch, in vain: only anna, the service user and root can"
+
+
+def test_why_a_job_was_cancelled_that_never_ran(builder: SpoolBuilder, run: Run) -> None:
+    tickets = {State.FAILED: ["a~1@n"], State.CANCELLED: ["b~1", "c~1"]}
+    specs = {"b": JobSpec("b", command="x", depends=("a",))}
+    folder = builder.batch("anna/cavity", tickets, finished=True, specs=specs)
+    expected = "b doesn't wait: it was cancelled, because it depends on a (failed)\n"
+    assert run("explain", "anna/cavity/b").stdout == expected
+    assert run("explain", "anna/cavity/c").stdout == "c doesn't wait: it was cancelled\n"
+    folder.kill("c").write_text("wrong mesh\n")
+    said = run("explain", "anna/cavity/c").stdout
+    assert said.startswith("c doesn't wait: it was cancelled, as ")
+    assert said.endswith(" had asked: wrong mesh\n")
+
+
+def test_a_finished_batch(builder: SpoolBuilder, run: Run) -> None:
+    tickets = {State.DONE: ["a~1@n", "b~1@n"], State.FAILED: ["c~1@n"]}
+    builder.batch("anna/cavity", tickets, finished=True)
+    assert run("explain", "anna/cavity").stdout == "no job waits: 2 done and 1 failed\n"
+
+
+def test_a_batch_that_no_node_could_build(builder: SpoolBuilder, run: Run) -> None:
+    folder = builder.batch("anna/cavity", {State.FAILED: ["a~1"]}, finished=True)
+    builder.build(folder, "alpha", ok=False, reason="no rule")
+    expected = "a doesn't wait: no node could build the batch: alpha (no rule)\n"
+    assert run("explain", "anna/cavity/a").stdout == expected
+
+
+def test_a_build_record_that_cannot_be_read(builder: SpoolBuilder, run_json: Json) -> None:
+    folder = wait_for(builder)
+    builder.node("alpha")
+    folder.build_mark("alpha", ok=False).touch()
+    ((cause, text),) = reasons(run_json)
+    assert cause == "build-failed"
+    assert "is no BuildRecord" in text
+
+
+def test_no_such_batch(run: Run) -> None:
+    assert "shown by: distribute status" in run("explain", "anna/none", code=4).stderr
+
+
+def test_a_job_that_was_seen_nowhere(builder: SpoolBuilder, run_json: Json) -> None:
+    folder = wait_for(builder)
+    builder.node("alpha")
+    (folder.state(State.PENDING) / "b~1").unlink()
+    assert reasons(run_json)[-1] == ("moving", "b moved while this was read; ask again")
+
+
+def test_every_cause_has_a_value_of_its_own() -> None:
+    assert len({cause.value for cause in Cause}) == len(Cause)
+
+
+def test_what_became_of_lost_attempts(builder: SpoolBuilder, run_json: Json) -> None:
+    folder = builder.batch("anna/cavity", {State.PENDING: ["a~3"], State.FAILED: ["b~3"]})
+    marks = ["a~1@alpha.lost", "a~2@beta.returned", "b~1@alpha.lost", "b~2@beta.lost", "b~3@gamma.lost"]
+    folder.losses.mkdir(exist_ok=True)
+    for mark in marks:
+        (folder.losses / mark).touch()
+    told = ("lost", "a is tried again: attempt 1 was lost with alpha and attempt 2 was given back by beta")
+    assert told in reasons(run_json)
+    (ended,) = run_json("explain", "anna/cavity/b")["reasons"]
+    assert ended["text"] == "b doesn't wait: it failed, for it was lost with 3 nodes: alpha, beta, gamma"

@@ -1,0 +1,115 @@
+"""distribute nodes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from distribute_cli.exit_codes import ExitCode
+from distribute_cli.reports.nodes import Life, judge_life
+from spoold.records import Quarantine, RunningJob
+from tests.cli.conftest import Run, SpoolBuilder
+
+Json = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "life"),
+    [(None, Life.STOPPED), (0.0, Life.LIVE), (179.0, Life.LIVE), (181.0, Life.SILENT)],
+)
+def test_life_by_the_age_of_a_lease(age_s: float | None, life: Life) -> None:
+    assert judge_life(age_s, 180.0) is life
+
+
+@pytest.fixture
+def lab(builder: SpoolBuilder) -> SpoolBuilder:
+    now = time.time()
+    job = RunningJob("anna", "cavity", "job_1", 1, "running", now - 600, phase_since=now - 300)
+    builder.node("busy", ("gcc", "python3"), jobs=(job,))
+    builder.node("idle", ("gcc",))
+    builder.node("paused", paused_until=time.time() + 600, paused_by="scratch (strange)")
+    builder.node("mute", silent_s=600)
+    builder.node("stopped", silent_s=None, jobs=(job,), draining=True, paused_until=time.time() + 600)
+    builder.node("bad", quarantines=(Quarantine("anna", "b", now), Quarantine("anna", "c", now, True)))
+    builder.node("troubled", troubles=("scratch is full",))
+    folder = builder.spool.layout.node
+    folder("troubled").trouble.touch()
+    folder("idle").drain.touch()
+    folder("troubled").pause.touch()
+    return builder
+
+
+def test_nodes(lab: SpoolBuilder, run_json: Json) -> None:
+    report = run_json("nodes")
+    nodes = {node["name"]: node for node in report["nodes"]}
+    assert {name: node["life"] for name, node in nodes.items()} == {
+        "bad": "live",
+        "busy": "live",
+        "idle": "live",
+        "paused": "live",
+        "mute": "silent",
+        "stopped": "stopped",
+        "troubled": "live",
+    }
+    assert nodes["busy"]["jobs"][0]["job"] == "job_1"
+    assert nodes["paused"]["paused_by"] == "scratch (strange)"
+    assert nodes["stopped"]["paused_until"] is None
+    assert nodes["stopped"]["jobs"] == []
+    assert not nodes["stopped"]["draining"]
+    assert nodes["idle"]["draining"]
+    assert nodes["mute"]["silent_s"] == pytest.approx(600, abs=30)
+    assert [one["provisional"] for one in nodes["bad"]["quarantines"]] == [False, True]
+    troubled = nodes["troubled"]
+    assert (troubled["spool_full"], troubled["pausing"], troubled["troubles"]) == (
+        True,
+        True,
+        ["scratch is full"],
+    )
+    assert 0 < report["free_bytes"] <= report["total_bytes"]
+
+
+def test_nodes_for_people(lab: SpoolBuilder, run: Run) -> None:
+    text = run("nodes").stdout
+    rows = {line.split()[0]: line for line in text.splitlines() if line}
+    assert "anna/cavity/job_1 (running 5 min)" in rows["busy"]
+    assert "gcc, python3" in rows["busy"]
+    assert "silent for 10 min" in rows["mute"]
+    assert "paused until " in rows["paused"]
+    assert rows["paused"].endswith(" by a file in its scratch folder (strange)")
+    assert rows["troubled"].endswith(
+        "pause asked for; could not write to the spool: no space; scratch is full"
+    )
+    assert rows["idle"].endswith("draining: takes no more jobs")
+    assert "silent is an estimate" in text
+    assert " free\n" in text
+
+
+def test_no_node_yet(run: Run) -> None:
+    assert "start nodewatch on one" in run("nodes").stdout
+
+
+def test_records_that_cannot_be_read(builder: SpoolBuilder, run_json: Json) -> None:
+    builder.node("odd")
+    builder.spool.layout.node("odd").info.write_text("{")
+    folder = builder.spool.layout.node("empty")
+    folder.path.mkdir()
+    os.mkfifo(folder.lease)
+    nodes = {node["name"]: node for node in run_json("nodes")["nodes"]}
+    assert "is no NodeInfo" in nodes["odd"]["troubles"][0]
+    assert nodes["empty"]["life"] == "stopped"
+    assert "no node.json" in nodes["empty"]["troubles"][0]
+
+
+def test_lifting_a_quarantine(lab: SpoolBuilder, run: Run) -> None:
+    said = run("nodes", "--clear", "bad")
+    assert (
+        said.output == "bad may take jobs of anna/b and anna/c again, within seconds if its daemon is alive\n"
+    )
+    assert lab.spool.layout.node("bad").clear.exists()
+    assert run("nodes", "--clear", "idle").output == "idle is in no quarantine\n"
+    unknown = run("nodes", "--clear", "idel", code=ExitCode.NOT_FOUND)
+    assert "did you mean idle" in unknown.output

@@ -1,0 +1,71 @@
+"""A spool that hangs, as behind a file server that is down: what runs is looked after all the same."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from spoold.tickets import State
+from tests.lab import FAST, Lab
+from tests.node.test_pauses import BUSY, wait_paused, works
+from tests.spool.places import missing_for_mounts, mounted
+from tests.support import wait_until
+
+
+@dataclass(frozen=True)
+class Server:
+    """A lab whose node sees the spool at ``point``, while the file server answers."""
+
+    lab: Lab
+    point: Path
+    process: subprocess.Popen[str]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    missing = missing_for_mounts()
+    if missing:
+        pytest.skip(missing)
+    point = tmp_path / "mounted"
+    point.mkdir()
+    with Lab(tmp_path / "lab", replace(FAST, lease_s=60.0)) as lab:
+        try:
+            with mounted(lab.spool.root, point) as process:
+                yield Server(lab, point, process)
+                process.send_signal(signal.SIGCONT)
+                lab.end_all()
+        except OSError as error:
+            pytest.skip(str(error))
+
+
+def test_supervision_goes_on(server: Server, tmp_path: Path) -> None:
+    lab = server.lab
+    lab.steward()
+    go = tmp_path / "go"
+    key = lab.batch("busy", {"a": BUSY.format(go=go), "b": "true"})
+    node = lab.node("alpha", "--no-steward", "--spool", str(server.point))
+    wait_until(lambda: len(lab.living()) == 2 and works(lab, 1.0))
+    server.process.send_signal(signal.SIGSTOP)
+
+    here = node.scratch / "pause"
+    here.touch()
+    wait_paused(lab, node)
+    here.unlink()
+    assert works(lab, 2.0)
+    here.write_text("1s")
+    wait_paused(lab, node)
+    wait_until(lambda: not here.exists(), 5)
+    assert works(lab, 2.0)
+    go.touch()
+    (run,) = node.attempts()
+    wait_until((run / "exit.json").exists, 5)
+    assert lab.tickets(key) == {State.CLAIMED: ["a~1@alpha"], State.PENDING: ["b~1"]}
+
+    server.process.send_signal(signal.SIGCONT)
+    assert lab.wait_finished(key) == {State.DONE: ["a~1@alpha", "b~1@alpha"]}
+    assert [r.attempt for r in lab.records()] == [1, 1]

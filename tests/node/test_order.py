@@ -1,0 +1,98 @@
+"""What runs when: dependencies, priorities, tries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spoold.records import Outcome
+from spoold.spool import Settings
+from spoold.tickets import State
+from tests.lab import Lab
+
+
+def test_priority_then_age_then_place_in_the_file(lab: Lab, tmp_path: Path) -> None:
+    """All wait before the node starts, so the order is the node's own."""
+    steward = lab.steward()
+    log = f"echo $DISTRIBUTE_BATCH/$DISTRIBUTE_JOB >> {tmp_path}/order"
+    jobs = {
+        "z": log,
+        "y": log,
+        "urgent": {"command": log, "priority": 5},
+        "late": {"command": log, "priority": -5},
+    }
+    keys = [lab.batch("first", jobs)]
+    lab.wait(lambda: lab.tickets(keys[0]), 20, "it is admitted")
+    keys.append(lab.batch("second", jobs, priority=1))
+    keys.append(lab.batch("third", {"z": log}, priority=1))
+    lab.wait(lambda: all(map(lab.tickets, keys)), 20, "all are admitted")
+    node = lab.node("alpha", "--no-steward")
+    for key in keys:
+        lab.wait_finished(key)
+    order = (tmp_path / "order").read_text().split()
+    urgent = [name for name in order if name.endswith("urgent")]
+    assert urgent == order[:2] == ["first/urgent", "second/urgent"]
+    assert [name for name in order if "/late" in name] == order[-2:]
+    # What stands here already has no precedence where nothing had to be built.
+    assert order[2:-2] == ["second/z", "second/y", "third/z", "first/z", "first/y"]
+    assert (node.terminate(), steward.terminate()) == (0, 0)
+
+
+def test_depends_and_retries(shared: Lab, tmp_path: Path) -> None:
+    log = f"echo $DISTRIBUTE_JOB~$DISTRIBUTE_ATTEMPT >> {tmp_path}/log"
+    third_time = f"{log}; echo $DISTRIBUTE_ATTEMPT > distribute_save/attempt; test $DISTRIBUTE_ATTEMPT -ge 3"
+    key = shared.batch(
+        "chained",
+        {
+            "last": {"command": log, "depends": ["middle", "stubborn"]},
+            "middle": {"command": log, "depends": ["first"]},
+            "stubborn": {"command": third_time, "retries": 2},
+            "first": log,
+            "hopeless": {"command": f"{log}; exit 4", "retries": 1},
+            "orphan": {"command": log, "depends": ["hopeless"]},
+            "orphan_2": {"command": log, "depends": ["orphan"]},
+        },
+    )
+    tickets = shared.wait_finished(key)
+    assert sorted(tickets[State.DONE]) == [
+        "first~1@alpha",
+        "last~1@alpha",
+        "middle~1@alpha",
+        "stubborn~3@alpha",
+    ]
+    assert tickets[State.FAILED] == ["hopeless~2@alpha"]
+    assert sorted(tickets[State.CANCELLED]) == ["orphan_2~1", "orphan~1"]
+    order = (tmp_path / "log").read_text().split()
+    assert sorted(order) == sorted({*order}), "none ran twice"
+    assert (
+        order.index("first~1")
+        < order.index("middle~1")
+        < order.index("last~1")
+        == max(
+            order.index(name) for name in order if name.startswith(("first", "middle", "stubborn", "last"))
+        )
+    )
+    # Each try is kept under its number, the last one under the job's name.
+    attempts = [("stubborn~1", 1), ("stubborn~2", 2), ("stubborn", 3)]
+    for folder, attempt in attempts:
+        assert shared.text(key, folder, "attempt") == f"{attempt}\n"
+    assert shared.record(key, "stubborn~1").outcome is Outcome.FAILED
+    assert shared.record(key, "hopeless").reason == "exit code 4"
+    assert shared.record(key, "hopeless~1").attempt == 1
+
+
+def test_a_hint_that_comes_just_after_a_listing_is_heeded(tmp_path: Path) -> None:
+    """As when a namespace's folder appears, and then its first batch."""
+    settings = Settings(settle_s=0.2, rescan_s=30.0)  # and a heartbeat that gives no hints meanwhile
+    with Lab(tmp_path / "lab", settings) as lab:
+        steward = lab.steward()
+        key = lab.batch("hinted", {"a": "true"})
+        lab.wait(lambda: lab.tickets(key), 20, "it is admitted")
+        steward.terminate()
+        namespace = lab.spool.layout.batches / "lab"
+        hidden = namespace.rename(tmp_path / "hidden")
+        lab.node("alpha", "--no-steward")
+        others = [namespace.with_name(f"other{number}") for number in range(10)]
+        for other in others:
+            other.mkdir()
+        hidden.rename(namespace)
+        lab.wait_state(key, "a", State.DONE, within_s=10.0)

@@ -1,0 +1,92 @@
+"""A place for runs in which no process may be left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nodewatch.process import ExitRecord, Launcher, Run, RunSpec, adopt, read_exit, stop, sweep
+from tests.support import find_runs, wait_until
+
+
+class Bench:
+    """Starts runs below one folder, and knows how to end them all."""
+
+    def __init__(self, folder: Path, launcher: Launcher) -> None:
+        self.folder = folder
+        self.launcher = launcher
+        self._runs: list[Run] = []
+
+    def new_dir(self, name: str = "") -> Path:
+        run_dir = self.folder / (name or f"run{sum(1 for _ in self.folder.iterdir())}")
+        run_dir.mkdir()
+        return run_dir
+
+    def spec(self, run_dir: Path, *argv: str, grace_s: float = 10.0, **env: str) -> RunSpec:
+        return RunSpec(
+            argv=argv,
+            cwd=run_dir,
+            env={"PATH": os.environ["PATH"], **env},
+            stdout=run_dir / "stdout.txt",
+            stderr=run_dir / "stderr.txt",
+            grace_s=grace_s,
+        )
+
+    def start(self, *argv: str, grace_s: float = 10.0, **env: str) -> Run:
+        run_dir = self.new_dir()
+        run = self.launcher.launch(run_dir, self.spec(run_dir, *argv, grace_s=grace_s, **env))
+        self._runs.append(run)
+        return run
+
+    def run(self, *argv: str) -> ExitRecord:
+        return finish(self.start(*argv))
+
+    def living(self) -> list[tuple[int, str]]:
+        """(pid, command line) of all that carry the mark of a run below our folder."""
+        return find_runs(self.folder)
+
+    def end_all(self) -> None:
+        for run_dir in self.folder.iterdir():
+            if run := adopt(run_dir):
+                with run:
+                    stop(run, "the test is over")
+                wait_until(lambda folder=run_dir: not has_runner(folder), 5.0)  # type: ignore[misc]
+            sweep(run_dir)
+        for started in self._runs:
+            started.close()
+
+
+def has_runner(run_dir: Path) -> bool:
+    run = adopt(run_dir)
+    if run is not None:
+        run.close()
+    return run is not None
+
+
+def finish(run: Run, within_s: float = 20.0) -> ExitRecord:
+    """Wait for the end of a run; its record."""
+    with run:
+        assert run.wait(within_s), f"{run} goes on after {within_s} s"
+    record = read_exit(run.run_dir)
+    assert record is not None, sorted(run.run_dir.iterdir())
+    return record
+
+
+def wait_for_line(run: Run, line: str) -> None:
+    output = run.run_dir / "stdout.txt"
+    wait_until(lambda: line in output.read_text().splitlines(), 10.0, what=f"{line!r} in {output}")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    with Launcher() as launcher:
+        bench = Bench(folder, launcher)
+        yield bench
+        left_by_test = bench.living()
+        bench.end_all()
+    wait_until(lambda: not bench.living(), 5.0, what=f"all gone of {left_by_test}")

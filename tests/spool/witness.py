@@ -1,0 +1,127 @@
+"""What must hold of a spool after every step of anybody, told by one who remembers every look at it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from spoold.layout import BatchFolder
+from spoold.records import JobRecord
+from spoold.snapshot import read_header, read_jobs, read_record, read_state
+from spoold.spool import Spool
+from spoold.tickets import State, Ticket
+from tests.spool.lab import tree
+
+PUBLISHED = (State.PUBLISHING, State.DONE, State.FAILED, State.CANCELLED)
+
+
+class Witness:
+    """Looks at batches of namespace ``ns``.
+
+    Every job is in one place, attempts only grow and have one holder each, the archive shows what the
+    tickets say, and nothing archived changes, goes, or is there twice. ``void`` are the tickets (with their
+    batch) whose holder was told that its result doesn't count.
+    """
+
+    def __init__(self, spool: Spool, batches: Sequence[str]) -> None:
+        self._spool, self._batches = spool, batches
+        self._attempts: dict[tuple[str, str], int] = {}
+        self._holders: dict[tuple[str, str, int], str] = {}
+        self._digests: dict[tuple[str, str, int], str] = {}
+        self._headers: dict[str, bytes] = {}
+        self.void: set[tuple[str, str]] = set()
+
+    def look(self) -> None:
+        """Raises AssertionError."""
+        present = [one for batch in self._batches for one in self._check_archive(batch)]
+        assert len(set(present)) == len(present), "archived twice"
+        assert set(present) == set(self._digests), "something archived is gone"
+        for batch in self._batches:
+            folder = self._place(batch)
+            if folder is not None:
+                self._check_tickets(batch, folder)
+
+    def ended(self, batch: str, ticket: Ticket) -> bool:
+        """Whether the ticket was published before: a node that came back learns that so."""
+        folder = self._place(batch)
+        return folder is not None and any(ticket in read_state(self._spool, folder, s) for s in PUBLISHED)
+
+    def _place(self, batch: str) -> BatchFolder | None:
+        layout = self._spool.layout
+        places = [
+            layout.batch("ns", batch),
+            layout.finished_batch("ns", batch),
+            BatchFolder(layout.admitted("ns", batch)),
+        ]
+        there = [place for place in places if place.path.exists()]
+        assert len(there) <= 1, there
+        assert bool(there) == layout.archived_batch("ns", batch).exists(), (batch, there)
+        return there[0] if there else None
+
+    def _check_tickets(self, batch: str, folder: BatchFolder) -> None:
+        jobs = read_jobs(self._spool, folder)
+        assert jobs is not None
+        placed = [(s, t) for s in State for t in read_state(self._spool, folder, s)]
+        assert sorted(t.job for _, t in placed) == sorted(j.name for j in jobs.jobs), placed
+        for state, ticket in placed:
+            self._check_attempt(batch, state, ticket)
+            archived = self._spool.layout.archived_job("ns", batch, ticket.job)
+            record = read_record(self._spool, archived)
+            if state.terminal and ticket.node:
+                check_end(record, state, ticket)
+            if record is not None:
+                self._check_record(batch, record, state, ticket)
+
+    def _check_attempt(self, batch: str, state: State, ticket: Ticket) -> None:
+        key = (batch, ticket.job)
+        assert ticket.attempt >= self._attempts.get(key, 1), "an attempt came back"
+        self._attempts[key] = ticket.attempt
+        if state in (State.HELD, State.PENDING):
+            assert (*key, ticket.attempt) not in self._holders, "two may hold one attempt"
+            assert (*key, ticket.attempt) not in self._digests, "an attempt that ended waits"
+        if ticket.node:
+            assert self._holders.setdefault((*key, ticket.attempt), ticket.node) == ticket.node
+
+    def _check_record(self, batch: str, record: JobRecord, state: State, ticket: Ticket) -> None:
+        assert (batch, f"{record.job}~{record.attempt}@{record.node}") not in self.void
+        holder = self._holders.setdefault((batch, ticket.job, record.attempt), record.node)
+        assert holder == record.node
+        if state not in PUBLISHED:
+            assert record.attempt < ticket.attempt, "archived before it was published"
+
+    def _check_archive(self, batch: str) -> Iterator[tuple[str, str, int]]:
+        folder = self._spool.layout.archived_batch("ns", batch)
+        header = self._spool.ops.read(folder / "batch.json")
+        if header is not None:
+            assert self._headers.setdefault(batch, header) == header
+            assert read_header(self._spool, BatchFolder(folder)) is not None
+        for name in self._spool.ops.names(folder):
+            record = read_record(self._spool, folder / name)
+            if record is None or name.startswith("."):
+                continue
+            assert name in (record.job, f"{record.job}~{record.attempt}")
+            key = (batch, record.job, record.attempt)
+            digest = digest_of(folder / name)
+            assert self._digests.setdefault(key, digest) == digest, (key, "changed")
+            check_files(folder / name, record)
+            yield key
+
+
+def check_end(record: JobRecord | None, state: State, ticket: Ticket) -> None:
+    """A job's record tells the same end as its ticket."""
+    assert record is not None, ticket
+    told = (record.attempt, record.node, record.outcome.value)
+    assert told == (ticket.attempt, ticket.node, state.value)
+
+
+def check_files(folder: Path, record: JobRecord) -> None:
+    """An archived result is whole: what its record names, and nothing else."""
+    found = {name: data for name, data in tree(folder).items() if name != ".job.json"}
+    assert {f.path: (f.size_bytes, f.sha256) for f in record.files} == {
+        name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in found.items()
+    }
+
+
+def digest_of(folder: Path) -> str:
+    return hashlib.sha256(repr(sorted(tree(folder).items())).encode()).hexdigest()

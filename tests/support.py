@@ -1,0 +1,53 @@
+"""What every test may need: waiting on a predicate, and showing the last state when it never came."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_until(look: Callable[[], T], within_s: float = 20.0, every_s: float = 0.02, what: str = "") -> T:
+    """Poll ``look`` until it returns something true, and return that.
+
+    Raises AssertionError with the last value seen after ``within_s`` seconds.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what or look}; last seen: {seen!r}")
+        time.sleep(every_s)
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    """Files that are made meanwhile lack the permissions in ``mask``."""
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def find_runs(folder: Path) -> list[tuple[int, str]]:
+    """(pid, command line) of all processes that carry the mark of a run below ``folder``."""
+    mark = b"DISTRIBUTE_RUN=" + os.fsencode(folder)
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            environ, command = (entry / "environ").read_bytes(), (entry / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # gone, or another user's; kernel threads show nothing, even to root
+        if mark in environ:
+            found.append((int(entry.name), command.replace(b"\0", b" ").decode(errors="replace")))
+    return found

@@ -15,6 +15,8 @@ SIZE_MAX_BYTES = 10 * 1024**2
 # libyaml, where PyYAML was built with it, is about ten times as fast; both give the same events.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MENDS_MAX = 3
+# libyaml stops here, in the midst of tokens that it hasn't told of yet.
+_TOO_DEEP = "exceeded maximum nesting depth"
 _forbidden = re.compile(
     "[^\\t\\n\\r\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
 )
@@ -78,6 +80,9 @@ def parse(text: str, source: str) -> Syntax:
         except yaml.MarkedYAMLError as error:
             at = _mark_of(error)
             offset = _offset_of(text, at)
+            if error.problem == _TOO_DEEP:
+                text = text[:offset]
+                continue
             if text[offset : offset + 1] != "@":
                 return Syntax(None, (*found, *builder.problems, *_explain(error, at, text, source)))
             # An unquoted @user:server stops every parser: it is noted, and read as what was meant.

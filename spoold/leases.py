@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +19,6 @@ from threading import Event
 from weakref import WeakKeyDictionary
 
 from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
-from filelock._identity import owner_is_stale
 
 from distribute_compute_config.errors import DistributeError
 from spoold.layout import FILE_MODE
@@ -137,10 +137,24 @@ def _is_over(lease: SoftFileLease) -> bool:
     owner = lease.owner
     if owner is None or owner.lease_duration != lease.lease_duration:
         return False
-    if owner_is_stale(owner.pid, owner.hostname, owner.start):
+    if _describes_this_host(owner.hostname) and _is_over_in_a_copy(lease):
         return True
     watch = _watches.setdefault(lease, LeaseWatch(lease.lease_duration / 3))
     return watch.look(Path(lease.lock_file), time.monotonic()) >= lease.lease_duration
+
+
+def _is_over_in_a_copy(lease: SoftFileLease) -> bool:
+    """Whether filelock takes a copy on a local disk: it knows that the holder, of this host, is gone."""
+    with tempfile.TemporaryDirectory(prefix="lease-") as folder:
+        copy = Path(folder) / "lease"
+        try:
+            copy.write_bytes(Path(lease.lock_file).read_bytes())
+        except FileNotFoundError:
+            return False
+        probe = SoftFileLease(str(copy), lease_duration=lease.lease_duration, timeout=0)
+        gone = _acquire(probe)
+        probe.release()
+        return gone
 
 
 def describe_holder(lease: SoftFileLease) -> str:
@@ -151,7 +165,12 @@ def describe_holder(lease: SoftFileLease) -> str:
 
 def held_on_this_host(lease: SoftFileLease) -> bool:
     owner = lease.owner
-    return owner is not None and owner.hostname == socket.gethostname()
+    return owner is not None and _describes_this_host(owner.hostname)
+
+
+def _describes_this_host(recorded: str) -> bool:
+    """A host's name in a lease may be followed by ``?`` and the holder's container."""
+    return recorded.partition("?")[0] == socket.gethostname()
 
 
 @dataclass(slots=True)

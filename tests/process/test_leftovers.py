@@ -104,7 +104,11 @@ def test_a_long_reason_is_shortened(bench: Bench) -> None:
 
 
 def test_the_processes_of_a_job_are_found(bench: Bench) -> None:
-    run = bench.start(*PYTHON, f"import os,time\n{LINGERING['a daemon by double fork']}\ntime.sleep(600)")
+    lingering = LINGERING["a daemon by double fork"]
+    script = f"import os,time\n{lingering}\nprint('ready', flush=True)\ntime.sleep(600)"
+    run = bench.start(*PYTHON, script)
+    # Until then the process between the two may be counted, and be gone.
+    wait_for_line(run, "ready")
     wait_until(lambda: len(find_processes(run)) == 2)
     found = find_processes(run)
     assert run.pid not in [pid for pid, _ in found]

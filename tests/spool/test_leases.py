@@ -9,22 +9,29 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import filelock._soft
-import filelock._util
 import pytest
 
 from spoold.leases import make_lease, try_acquire
 from spoold.spool import Settings, Spool, init_spool
+from tests.spool.places import missing_for_mounts, mounted
 from tests.support import wait_until
 
 SETTINGS = Settings(heartbeat_s=0.2, lease_s=1.5)
 
 
 @pytest.fixture
-def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
-    for module in (filelock._soft, filelock._util):
-        monkeypatch.setattr(module, "exchange_names", lambda *names: False)
-    return init_spool(tmp_path / "spool", SETTINGS)
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    """Behind a FUSE mount, which refuses to exchange names as NFS does."""
+    if missing := missing_for_mounts():
+        pytest.skip(missing)
+    real, point = tmp_path / "real", tmp_path / "mount"
+    real.mkdir()
+    point.mkdir()
+    try:
+        with mounted(real, point):
+            yield init_spool(point / "spool", SETTINGS)
+    except OSError as error:
+        pytest.skip(f"nothing can be mounted here: {error}")
 
 
 @pytest.fixture

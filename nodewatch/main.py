@@ -39,7 +39,12 @@ def _read_config(context: click.Context, parameter: click.Parameter, value: Path
 @click.option("--spool", envvar="DISTRIBUTE_SPOOL", required=True, type=_FOLDER, help="The shared spool.")
 @click.option("--name", help="This node's name; by default the host's.")
 @click.option("--scratch", type=_FOLDER, help="A folder on a local disk for running jobs.")
-@click.option("--cores", type=click.IntRange(min=1), help="Cores that a job may use; by default all.")
+@click.option(
+    "--cores", type=click.IntRange(min=1), help="Cores of the machine; by default its physical ones."
+)
+@click.option("--memory", help="Memory that jobs may use, such as 60G; by default all.")
+@click.option("--gpus", type=click.IntRange(min=0), help="GPUs; by default those that NVML sees.")
+@click.option("--reserve", default="", help="Kept for the machine's owner, such as cores=2,memory=4G.")
 @click.option("--capability", "capabilities", multiple=True, help="What this node can do; repeatable.")
 @click.option("--without", multiple=True, help="A capability that was found and shall not count; repeatable.")
 @click.option(
@@ -99,6 +104,9 @@ def _make_config(
     name: str | None,
     scratch: Path | None,
     cores: int | None,
+    memory: str | None,
+    gpus: int | None,
+    reserve: str,
     capabilities: tuple[str, ...],
     without: tuple[str, ...],
     cache_size: str,
@@ -110,22 +118,27 @@ def _make_config(
         BadConfig,
         NodeConfig,
         check_names,
-        count_cores,
         default_name,
         default_scratch,
+        measure,
     )
 
     name = name or default_name()
     check_names(name, frozenset(capabilities))
     try:
         sizes = parse_memory(cache_size), parse_memory(min_free)
+        memory_bytes = parse_memory(memory) if memory else None
     except ValueError as error:
-        raise BadConfig("--cache-size or --min-free can't be read", str(error)) from error
+        raise BadConfig("--cache-size, --min-free or --memory can't be read", str(error)) from error
+    size, reserved_cores = measure(cores, memory_bytes, gpus, reserve)
     return NodeConfig(
         spool,
         name,
         (scratch or default_scratch(name)).absolute(),
-        cores or count_cores(),
+        size.cores,
+        size.memory_bytes,
+        size.gpus,
+        reserved_cores,
         frozenset(capabilities),
         frozenset(without),
         *sizes,

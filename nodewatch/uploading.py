@@ -50,8 +50,8 @@ class Upload:
 class Uploader:
     """A thread with a queue. What it was given and didn't finish is found on disk by the next daemon."""
 
-    def __init__(self, spool: Spool, node: str, cores: int, on_done: Callable[[], None]) -> None:
-        self._spool, self._node, self._cores, self._on_done = spool, node, cores, on_done
+    def __init__(self, spool: Spool, node: str, on_done: Callable[[], None]) -> None:
+        self._spool, self._node, self._on_done = spool, node, on_done
         self._queue: SimpleQueue[Upload | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="uploader", daemon=True)
         self.trouble = ""
@@ -144,7 +144,7 @@ class Uploader:
             return ending
         if upload.lost:
             upload.folder.complete()
-        record = make_record(upload.claimed, self._cores, upload.ended, ending)
+        record = make_record(upload.claimed, upload.ended, ending)
         folder = upload.folder
         result = Result(record, upload.ticket, folder.stdout, folder.stderr, folder.save)
         stage(self._spool, result)

@@ -122,6 +122,7 @@ class ArchivedFile:
 class JobRecord:
     """``.job.json``: how an attempt went. Times in Unix seconds, durations in seconds.
 
+    ``core_ids`` and ``gpu_ids`` number what the attempt had of its node, from 0.
     ``skipped`` names what was in ``distribute_save`` and could not be archived, and why.
     """
 
@@ -141,6 +142,8 @@ class JobRecord:
     system_cpu_s: float = 0.0
     peak_memory_bytes: int = 0
     cores: int = 0
+    core_ids: tuple[int, ...] = ()
+    gpu_ids: tuple[int, ...] = ()
     submitter: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     files: tuple[ArchivedFile, ...] = ()
@@ -160,6 +163,7 @@ class NodeInfo:
     scratch: str
     version: str
     started_at: float
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,8 @@ class RunningJob:
     cpu_s: float = 0.0
     memory_bytes: int = 0
     phase_since: float | None = None
+    cores: int = 0
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)

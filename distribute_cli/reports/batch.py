@@ -94,6 +94,8 @@ class AttemptReport:
     system_cpu_s: float
     peak_memory_bytes: int
     cores: int
+    core_ids: tuple[int, ...]
+    gpu_ids: tuple[int, ...]
     files: int
     size_bytes: int
     skipped: tuple[str, ...]
@@ -211,6 +213,8 @@ def _attempt(folder: str, record: JobRecord) -> AttemptReport:
         record.system_cpu_s,
         record.peak_memory_bytes,
         record.cores,
+        record.core_ids,
+        record.gpu_ids,
         len(record.files),
         sum(file.size_bytes for file in record.files),
         record.skipped,

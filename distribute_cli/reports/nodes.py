@@ -48,6 +48,7 @@ class NodeReport:
     host: str
     cores: int
     memory_bytes: int
+    gpus: int
     capabilities: tuple[str, ...]
     version: str
     started_at: float | None
@@ -102,6 +103,7 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
         host=info.host if info else "",
         cores=info.cores if info else 0,
         memory_bytes=info.memory_bytes if info else 0,
+        gpus=info.gpus if info else 0,
         capabilities=info.capabilities if info else (),
         version=info.version if info else "",
         started_at=info.started_at if info else None,

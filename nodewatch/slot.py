@@ -197,6 +197,8 @@ class Slot:
             # What the job left behind may be what fills the disk.
             tree.remove()
             lost = Setback(_NO_SPACE, LossCause.RETURNED)
+            # So that the node rests, the longer the more often this happens.
+            self.trouble = _NO_SPACE
         else:
             self._tools.note(claimed, ended)
         self._hand_on(folder, ended, lost)

@@ -137,9 +137,9 @@ def test_a_scratch_filled_by_its_job(small_disk: MakeDisk, tmp_path: Path) -> No
         lab.steward()
         node = lab.node("alpha", "--min-free", "4M", "--no-steward", scratch=scratch)
         key = lab.batch("large", {"a": "head -c 40000000 /dev/zero > large"})
-        lab.wait(lambda: lab.tickets(key).get(State.PENDING) == ["a~4"], 30, "it was given back three times")
-        times = re.findall(r"^\S+ (\S+) .*a~\d@alpha (?:failed|void)", node.said, re.MULTILINE)
-        at_s = [datetime.strptime(text, "%H:%M:%S,%f").timestamp() for text in times]
+        ended = re.compile(rf"^\S+ (\S+) .*{key}/a~\d@alpha failed", re.MULTILINE)
+        wait_until(lambda: len(ended.findall(node.said)) >= 3, 30, what="it was given back three times")
+        at_s = [datetime.strptime(text, "%H:%M:%S,%f").timestamp() for text in ended.findall(node.said)]
         assert at_s[2] - at_s[0] > 1.0 + 2.0 - 0.5, node.said
 
 

@@ -19,7 +19,7 @@ _GPU = "gpu"
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job and what it asks for; None leaves it to the node."""
+    """A job and what it asks for; None leaves it to the node. ``values`` are those of its sweep."""
 
     name: str
     cores: int | None
@@ -27,6 +27,7 @@ class PlannedJob:
     gpus: int | None
     depends: tuple[str, ...]
     files: int
+    values: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,13 @@ def _plan_job(jobfile: JobFile, job: AnyJob) -> PlannedJob:
     asked = effective_resources(jobfile, job)
     memory_bytes = None if asked.memory is None else parse_memory(asked.memory)
     return PlannedJob(
-        job.name, asked.cores, memory_bytes, asked.gpus, tuple(job.depends), len(job.required_files)
+        job.name,
+        asked.cores,
+        memory_bytes,
+        asked.gpus,
+        tuple(job.depends),
+        len(job.required_files),
+        dict(job.sweep),
     )
 
 

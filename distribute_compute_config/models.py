@@ -9,10 +9,20 @@ import posixpath
 from enum import Enum
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
 from distribute_compute_config.checks import find_contradictions
 from distribute_compute_config.fields import (
+    Combination,
     Duration,
     Jobs,
     MatrixId,
@@ -23,6 +33,7 @@ from distribute_compute_config.fields import (
     Priority,
     Retries,
     Several,
+    SweptName,
     Text,
     check_input_name,
     complain,
@@ -47,8 +58,10 @@ class File(_Model):
 
     path: Path = Field(examples=["configs/job_1.json"])
     """Where the file is; a relative path starts at the folder of the job file, ~ is not expanded."""
-    alias: Name | None = Field(default=None, examples=["input.json"])
+    alias: SweptName | None = Field(default=None, examples=["input.json"])
     """What it is called on the node; its own name if there is none."""
+    template: StrictBool = False
+    """Whether {re} is replaced in its content too, for each parameter of the job's sweep."""
 
     @property
     def name(self) -> str:
@@ -110,8 +123,10 @@ class Meta(_Model):
 class JobBase(_Model):
     """What jobs of every kind have."""
 
-    name: Name = Field(examples=["job_1"])
+    name: SweptName = Field(examples=["job_1"])
     """The name of the job, unique in its batch."""
+    sweep: Combination = Field(default=(), examples=[{"re": [100, 400], "n": [64, 128]}])
+    """Makes a job of each combination of values: {re} is replaced in name, command, depends and files."""
     required_files: Several[Input] = Field(
         default=(), examples=[[{"path": "job_1.json", "alias": "input.json"}]]
     )
@@ -122,7 +137,7 @@ class JobBase(_Model):
     """Goes before the batch's."""
     retries: Retries | None = None
     """Goes before the batch's."""
-    depends: Several[Name] = Field(default=(), examples=[["job_1"]])
+    depends: Several[SweptName] = Field(default=(), examples=[["job_1"]])
     """Jobs of this batch that must have succeeded before this one starts."""
 
 

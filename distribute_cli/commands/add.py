@@ -47,7 +47,7 @@ def command(jobfile: Path, dry: bool, wait: bool, as_json: bool) -> None:
     if dry and wait:
         raise click.UsageError("--dry submits nothing, so there is nothing to --wait for")
     spool = current_spool()
-    loaded = _load(jobfile)
+    loaded = _load(jobfile, spool.settings.max_jobs)
     plan = _plan(spool, loaded, jobfile.absolute().parent)
     _refuse_duplicate(spool, plan)
     for warning in plan.warnings:
@@ -68,11 +68,11 @@ def command(jobfile: Path, dry: bool, wait: bool, as_json: bool) -> None:
     _tell_end(submission, jobfile, quiet=as_json)
 
 
-def _load(jobfile: Path) -> LoadedJobFile:
+def _load(jobfile: Path, jobs_max: int) -> LoadedJobFile:
     """Raises JobFileError with every mistake and every file that isn't there."""
     from distribute_compute_config import JobFileError, load_file, missing_inputs
 
-    loaded = load_file(jobfile)
+    loaded = load_file(jobfile, jobs_max)
     if missing := missing_inputs(loaded, jobfile.absolute().parent):
         raise JobFileError(missing)
     return loaded
@@ -114,10 +114,16 @@ def _refuse_duplicate(spool: Spool, plan: Plan) -> None:
 def _show(plan: Plan) -> None:
     from distribute_cli.submitting import describe_needs, summarise
     from distribute_cli.words import join
+    from distribute_compute_config.sweeps import say_values
 
     say(summarise(plan))
-    rows = [(job.name, describe_needs(job), ", ".join(job.depends)) for job in plan.jobs[:_JOBS_SHOWN]]
-    print_table(("job", "needs", "after"), rows)
+    jobs = plan.jobs[:_JOBS_SHOWN]
+    rows: list[tuple[str, ...]] = [(job.name, describe_needs(job), ", ".join(job.depends)) for job in jobs]
+    columns: tuple[str, ...] = ("job", "needs", "after")
+    if any(job.values for job in plan.jobs):
+        values = [say_values(tuple(job.values.items())) for job in jobs]
+        columns, rows = (*columns, "values"), [(*row, one) for row, one in zip(rows, values, strict=True)]
+    print_table(columns, rows)
     if len(plan.jobs) > _JOBS_SHOWN:
         say(f"and {len(plan.jobs) - _JOBS_SHOWN} more")
     say()

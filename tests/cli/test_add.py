@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +69,7 @@ def test_dry_as_json(run: Run, builder: SpoolBuilder, job_file: Path) -> None:
     assert shown["drop"] is None
     assert shown["plan"]["jobs"][1] == {
         "name": "two", "cores": None, "memory_bytes": None, "gpus": None, "depends": ["one"], "files": 1,
+        "values": {},
     }  # fmt: skip
     assert shown["plan"]["capabilities"][0] == {"name": "gcc", "nodes": ["alpha"]}
     assert shown["plan"]["warnings"] == []
@@ -232,3 +235,18 @@ def test_warns_of_a_kind_that_nodes_do_not_run(run: Run, builder: SpoolBuilder) 
     result = run("add", "job.yaml", "--dry")
     assert result.stderr == "warning: nodes of this version don't run apptainer batches yet: it would wait\n"
     assert "could run on: no live node" in result.stdout
+
+
+def test_dry_shows_what_a_sweep_makes(run: Run, builder: SpoolBuilder, run_json: Callable[..., Any]) -> None:
+    jobs = "[{name: 're{re}', command: x, sweep: {re: [1.0, 2]}}, {name: last, command: x, depends: [re2]}]"
+    Path("job.yaml").write_text(f"meta: {{batch_name: b, namespace: anna}}\ncommand: {{jobs: {jobs}}}\n")
+    rows = [line.split() for line in run("add", "job.yaml", "--dry").stdout.splitlines()]
+    assert ["job", "needs", "after", "values"] in rows
+    assert ["re1.0", "a", "whole", "node", "re=1.0"] in rows
+    assert ["last", "a", "whole", "node", "re2"] in rows
+    planned = run_json("add", "job.yaml", "--dry")["plan"]["jobs"]
+    assert [(job["name"], job["values"]) for job in planned] == [
+        ("re1.0", {"re": "1.0"}),
+        ("re2", {"re": "2"}),
+        ("last", {}),
+    ]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from distribute_compute_config.models import PythonInitialize as PythonInitialize
     from distribute_compute_config.models import PythonJob as PythonJob
     from distribute_compute_config.models import Resources as Resources
+    from distribute_compute_config.models import effective_eviction as effective_eviction
     from distribute_compute_config.models import effective_priority as effective_priority
     from distribute_compute_config.models import effective_resources as effective_resources
     from distribute_compute_config.models import effective_retries as effective_retries
@@ -78,7 +79,7 @@ _MODULES = {
             "PythonConfig",
         ),
         *("PythonDescription", "PythonInitialize", "PythonJob", "Resources"),
-        *("effective_priority", "effective_resources", "effective_retries"),
+        *("effective_eviction", "effective_priority", "effective_resources", "effective_retries"),
     ),
     "names": ("NAME_PATTERN", "NAME_RULE", "InvalidName", "check_name"),
     "problems": ("JobFileError", "Mark", "Problem"),

@@ -54,7 +54,7 @@ def find_contradictions(data: Mapping[str, Any], number: Callable[[int], int] = 
     ]
     for kind in present:
         findings += _check_section(kind, data[kind], number)
-    return [*findings, *find_idle_templates(data)]
+    return [*findings, *find_idle_templates(data), *_find_own_batch(data.get("meta"))]
 
 
 def _check_section(kind: str, section: object, number: Callable[[int], int]) -> list[Finding]:
@@ -77,6 +77,14 @@ def _outline_jobs(kind: str, section: object) -> Iterator[_Outline]:
             if isinstance(other, str)
         )
         yield _Outline(loc, name if isinstance(name, str) else None, depends)
+
+
+def _find_own_batch(meta: object) -> Iterator[Finding]:
+    own = f"{_get(meta, 'namespace')}/{_get(meta, 'batch_name')}"
+    after = _get(meta, "after")
+    for index, other in enumerate([after] if isinstance(after, str) else _list(after)):
+        if other == own:
+            yield Finding(("meta", "after", index), "the batch would wait for itself", "remove it")
 
 
 def _find_duplicates(outlines: tuple[_Outline, ...], number: Callable[[int], int]) -> Iterator[Finding]:

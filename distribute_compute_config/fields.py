@@ -34,6 +34,10 @@ from distribute_compute_config.sweeps import PARAMETER_PATTERN, Mode, Values
 T = TypeVar("T")
 MEMORY_MIN_BYTES = 1024**2
 MEMORY_MAX_BYTES = 1024**6
+GRACE_MAX_S = 3600.0
+_SHORT_SIGNALS = ("TERM", "INT", "HUP", "USR1", "USR2", "CONT")
+EVICT_SIGNALS = tuple(f"SIG{name}" for name in _SHORT_SIGNALS)
+_SIGNALS_SHOWN = "TERM, INT, HUP, USR1, USR2 or CONT"
 _matrix_id = re.compile(
     r"@[!-9;-~]+:[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|@[!-9;-~]+:\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?"
 )
@@ -78,6 +82,31 @@ def _check_path(path: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in path):
         raise complain(f"{shorten(path)} holds a control character", "rename the file")
     return path
+
+
+def _check_batch_key(text: str) -> str:
+    namespace, _, batch = text.partition("/")
+    if not is_name(namespace) or not is_name(batch):
+        raise complain(f"{shorten(text)} is no batch", "write its namespace and its name: anna/meshes")
+    return text
+
+
+def _read_signal(name: str) -> str:
+    """``SIGUSR1`` for ``USR1`` and ``SIGUSR1``."""
+    full = name if name.startswith("SIG") else f"SIG{name}"
+    if full not in EVICT_SIGNALS:
+        raise complain(f"{shorten(name)} is no signal that a job can ask for", f"write {_SIGNALS_SHOWN}")
+    return full
+
+
+def _check_grace(duration_s: float) -> float:
+    if duration_s > GRACE_MAX_S:
+        raise complain(f"{duration_s:g} s are more than an hour", "write 1h or less, such as 30s")
+    return duration_s
+
+
+def _list_one(value: object) -> object:
+    return [value] if isinstance(value, str) else _empty_if_none(value)
 
 
 def _check_matrix_id(text: str) -> str:
@@ -224,5 +253,22 @@ Combination = Annotated[
     WithJsonSchema(_SWEEP),
 ]
 """One value a parameter: what a sweep is when it has been expanded."""
+BatchKeys = Annotated[
+    tuple[
+        Annotated[
+            StrictStr,
+            AfterValidator(_check_batch_key),
+            Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}/{NAME_PATTERN}$"}),
+        ],
+        ...,
+    ],
+    BeforeValidator(_list_one, json_schema_input_type=str | tuple[str, ...] | None),
+]
+"""``NAMESPACE/BATCH``, one or a list of them."""
+EvictSignal = Annotated[
+    StrictStr, AfterValidator(_read_signal), WithJsonSchema({"enum": [*_SHORT_SIGNALS, *EVICT_SIGNALS]})
+]
+Grace = Annotated[Duration, AfterValidator(_check_grace)]
+"""Seconds, an hour at most."""
 Priority = Annotated[StrictInt, Field(ge=-1000, le=1000)]
 Retries = Annotated[StrictInt, Field(ge=0, le=100)]

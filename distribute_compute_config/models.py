@@ -6,6 +6,7 @@ Plain names (``Job``, ``Initialize``, ``Description``) are the apptainer section
 from __future__ import annotations
 
 import posixpath
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, TypeAlias
 
@@ -22,8 +23,11 @@ from pydantic import (
 
 from distribute_compute_config.checks import find_contradictions
 from distribute_compute_config.fields import (
+    BatchKeys,
     Combination,
     Duration,
+    EvictSignal,
+    Grace,
     Jobs,
     MatrixId,
     Memory,
@@ -118,6 +122,14 @@ class Meta(_Model):
     """Of two batches that could run, the higher number goes first."""
     retries: Retries = 0
     """How often a job that failed is tried again."""
+    after: BatchKeys = Field(default=(), examples=[["anna/meshes"]])
+    """Batches all of whose jobs must have succeeded before a job of this one starts."""
+    on_evict: EvictSignal | None = Field(default=None, examples=["SIGUSR1"])
+    """The signal that a job gets first when its node needs the memory back."""
+    evict_grace: Grace | None = Field(default=None, examples=["30s"])
+    """How long the job then has before it is ended, at most 1h."""
+    resume: StrictBool = False
+    """Whether an evicted job finds what it had saved as input/resume/ when it runs again."""
 
 
 class JobBase(_Model):
@@ -136,6 +148,12 @@ class JobBase(_Model):
     priority: Priority | None = None
     """Goes before the batch's."""
     retries: Retries | None = None
+    """Goes before the batch's."""
+    on_evict: EvictSignal | None = None
+    """Goes before the batch's."""
+    evict_grace: Grace | None = None
+    """Goes before the batch's."""
+    resume: StrictBool | None = None
     """Goes before the batch's."""
     depends: Several[SweptName] = Field(default=(), examples=[["job_1"]])
     """Jobs of this batch that must have succeeded before this one starts."""
@@ -224,7 +242,7 @@ class JobFile(_Model):
 
     @model_validator(mode="after")
     def _check_as_a_whole(self) -> JobFile:
-        findings = find_contradictions(self.model_dump(include={kind.value: True for kind in Kind}))
+        findings = find_contradictions(self.model_dump())
         if findings:
             raise complain("; ".join(f"{describe_loc(one.loc)}: {one.why}" for one in findings))
         return self
@@ -265,3 +283,22 @@ def effective_retries(jobfile: JobFile, job: JobBase) -> int:
 def effective_resources(jobfile: JobFile, job: JobBase) -> Resources:
     """What the job needs: each field its own where it sets one, else its batch's, else None."""
     return (jobfile.meta.resources or Resources()).override(job.resources)
+
+
+@dataclass(frozen=True, slots=True)
+class Eviction:
+    """What a job asks for when its node needs the memory back; None leaves it to the node."""
+
+    signal: str | None
+    grace_s: float | None
+    resume: bool
+
+
+def effective_eviction(jobfile: JobFile, job: JobBase) -> Eviction:
+    """Each key the job's own where it sets one, else its batch's."""
+    meta = jobfile.meta
+    return Eviction(
+        meta.on_evict if job.on_evict is None else job.on_evict,
+        meta.evict_grace if job.evict_grace is None else job.evict_grace,
+        meta.resume if job.resume is None else job.resume,
+    )

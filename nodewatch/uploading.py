@@ -15,7 +15,7 @@ from nodewatch.outcomes import Ending, Next, Setback, count_losses, decide, judg
 from nodewatch.process import ExitRecord
 from nodewatch.queue import Claimed
 from nodewatch.takeover import take_over
-from spoold.claims import give_back
+from spoold.claims import back_off, give_back
 from spoold.losses import Loss, note_loss, read_losses
 from spoold.publication import Result, count_errors, discard, finish, keep_attempt, publish, stage
 from spoold.records import Outcome
@@ -196,7 +196,8 @@ class Uploader:
             discard(self._spool, ref.namespace, ref.batch, ticket)
             return False
         keep_attempt(self._spool, ref.namespace, ref.batch, ticket)
-        return give_back(self._spool, ref.folder, ticket) is not None
+        again = back_off if self._spool.settings.retry_wait_s else give_back
+        return again(self._spool, ref.folder, ticket) is not None
 
     def _give_back(self, ref: BatchRef, ticket: Ticket, ending: Ending) -> bool:
         if ticket not in read_state(self._spool, ref.folder, State.CLAIMED):

@@ -205,7 +205,7 @@ def _write_folder(spool: Spool, folder: Path, batch: Batch) -> None:
     for name in ("builds", "losses"):
         spool.ops.make_folder(folder / name)
     for job in batch.jobs.jobs:
-        state = State.HELD if job.depends else State.PENDING
+        state = State.HELD if job.depends or batch.header.after else State.PENDING
         spool.ops.create(folder / state.value / str(Ticket(job.name, 1)))
     # Last: a name that a stranger made first would be his, be it a folder for tickets.
     spool.ops.set_mode(folder, SHARED_MODE)

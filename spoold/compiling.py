@@ -16,6 +16,7 @@ from distribute_compute_config.models import (
     JobFile,
     PythonInitialize,
     PythonJob,
+    effective_eviction,
     effective_priority,
     effective_resources,
     effective_retries,
@@ -62,6 +63,7 @@ def compile_batch(
         jobs_total=len(jobfile.jobs),
         capabilities=tuple(jobfile.meta.capabilities),
         matrix=jobfile.meta.matrix,
+        after=tuple(jobfile.meta.after),
     )
     jobs = BatchJobs(tuple(_compile_job(jobfile, job, contents, rendered or {}) for job in jobfile.jobs))
     return Batch(_with_initialize(header, jobfile, contents), jobs, loaded.text)
@@ -82,6 +84,7 @@ def _with_initialize(header: BatchHeader, jobfile: JobFile, contents: Mapping[st
 
 
 def _compile_job(jobfile: JobFile, job: AnyJob, contents: Mapping[str, Input], rendered: Rendered) -> JobSpec:
+    eviction = effective_eviction(jobfile, job)
     return JobSpec(
         name=job.name,
         script=_as(job.file, "job.py", contents) if isinstance(job, PythonJob) else None,
@@ -96,6 +99,9 @@ def _compile_job(jobfile: JobFile, job: AnyJob, contents: Mapping[str, Input], r
         priority=effective_priority(jobfile, job),
         retries=effective_retries(jobfile, job),
         depends=tuple(job.depends),
+        on_evict=eviction.signal,
+        evict_grace_s=eviction.grace_s,
+        resume=eviction.resume,
     )
 
 

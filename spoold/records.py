@@ -55,7 +55,10 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One job of a batch: ``script`` for python, ``command`` for command batches, neither for apptainer."""
+    """One job of a batch: ``script`` for python, ``command`` for command batches, neither for apptainer.
+
+    ``on_evict`` is a signal, as in ``SIGUSR1``.
+    """
 
     name: str
     script: Input | None = None
@@ -65,6 +68,9 @@ class JobSpec:
     priority: int = 0
     retries: int = 0
     depends: tuple[str, ...] = ()
+    on_evict: str | None = None
+    evict_grace_s: float | None = None
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class BatchHeader:
     """``batch.json``: what was asked for, by whom, when. Never changes.
 
     ``id`` names the drop that it came from. ``kind`` is ``python``, ``command`` or ``apptainer``.
-    ``submitted_at`` in Unix seconds.
+    ``submitted_at`` in Unix seconds. ``after`` are the batches that must have ended well, each NS/BATCH.
     """
 
     format: int
@@ -92,6 +98,7 @@ class BatchHeader:
     image: Input | None = None
     initial_files: tuple[Input, ...] = ()
     required_mounts: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     @property
     def needs_build(self) -> bool:

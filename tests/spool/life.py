@@ -180,7 +180,7 @@ class Life:
         spool.ops.flush()
         if outcome is Outcome.FAILED and errors < RETRIES.get(ticket.job, 0):
             publication.keep_attempt(spool, ref.namespace, ref.batch, ticket)
-            claims.give_back(spool, ref.folder, ticket)
+            claims.back_off(spool, ref.folder, ticket)
         elif publication.publish(spool, ref.folder, ticket):
             publication.finish(spool, ref.folder, ref.namespace, ref.batch, ticket)
         else:

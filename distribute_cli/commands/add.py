@@ -80,6 +80,7 @@ def _load(jobfile: Path, jobs_max: int) -> LoadedJobFile:
 
 def _plan(spool: Spool, loaded: LoadedJobFile, base: Path) -> Plan:
     from distribute_cli.submitting import plan
+    from spoold.awaiting import read_standing
 
     sizes_bytes = {one.path: (base / one.path).stat().st_size for one in loaded.inputs()}
     jobs, most = len(loaded.jobfile.jobs), spool.settings.max_jobs
@@ -87,7 +88,8 @@ def _plan(spool: Spool, loaded: LoadedJobFile, base: Path) -> Plan:
         raise DistributeError(
             f"{loaded.source} has {jobs} jobs", f"a batch may have {most} in {spool.root}", "split it"
         )
-    return plan(loaded, sizes_bytes, _offers(spool))
+    awaited = {key: read_standing(spool, key) for key in loaded.jobfile.meta.after}
+    return plan(loaded, sizes_bytes, _offers(spool), awaited)
 
 
 def _offers(spool: Spool) -> list[NodeOffer]:
@@ -96,7 +98,7 @@ def _offers(spool: Spool) -> list[NodeOffer]:
     from distribute_cli.submitting import NodeOffer
 
     return [
-        NodeOffer(one.name, one.life is Life.LIVE, one.cores, one.memory_bytes, one.capabilities)
+        NodeOffer(one.name, one.life is Life.LIVE, one.cores, one.memory_bytes, one.capabilities, one.gpus)
         for one in read_node_reports(spool)
     ]
 
@@ -134,6 +136,8 @@ def _show(plan: Plan) -> None:
     if plan.capabilities:
         offers = [(one.name, join(one.nodes) or "no live node") for one in plan.capabilities]
         print_table(("capability", "live nodes that have it"), offers)
+    if plan.after:
+        say(f"after: {join(plan.after, at_most=99)}")
     say(f"could run on: {join(plan.nodes) or 'no live node'}")
     say("nothing was submitted")
 

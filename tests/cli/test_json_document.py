@@ -13,8 +13,9 @@ import pytest
 
 from distribute_cli.commands.add import Submission
 from distribute_cli.exit_codes import MEANINGS, ExitCode
-from distribute_cli.reports import batch, checking, explanation, nodes, overview, pulled, soundness
+from distribute_cli.reports import awaiting, batch, checking, explanation, nodes, overview, pulled, soundness
 from distribute_cli.submitting import Plan
+from spoold.awaiting import Standing
 from spoold.checking import Kind, Severity
 from spoold.checking.repairing import Fate
 from spoold.checking.verification import Difference, Wrong
@@ -28,6 +29,7 @@ OBJECTS: dict[str, Any] = {
     "overview": overview.Overview,
     "batch line": overview.BatchLine,
     "counts": overview.Counts,
+    "awaited batch": awaiting.AwaitedLine,
     "place": overview.RunningOn,
     "waiting drop": overview.WaitingDrop,
     "rejection": overview.Rejection,
@@ -67,6 +69,7 @@ WORDS: list[type[Enum]] = [
     Kind,
     Fate,
     Wrong,
+    Standing,
 ]
 
 
@@ -127,7 +130,7 @@ def fill(builder: SpoolBuilder) -> None:
     """Something of each kind: a batch at work, a finished one, a drop, a rejection, a busy node, a difference."""
     settings = builder.spool.layout.settings
     settings.write_text(settings.read_text().replace("rescan_s: 1.5", "rescan_s: 0.1"))
-    builder.batch("anna/live", {State.CLAIMED: ["a~2@alpha"], State.PENDING: ["b~1"]})
+    builder.batch("anna/live", {State.CLAIMED: ["a~2@alpha"], State.PENDING: ["b~1"]}, after=("anna/old",))
     builder.result("anna/live", "a~1@alpha", {"out": "1"}, folder="a~1", outcome=Outcome.FAILED)
     builder.result("anna/live", "a~1@alpha", {"out": "1"}, outcome=Outcome.FAILED)
     (builder.spool.layout.archived_job("anna", "live", "a") / "unrecorded").touch()

@@ -19,6 +19,7 @@ from tests.cli.conftest import Run, SpoolBuilder
 from tests.cli.daemons import end, started, steward
 from tests.support import wait_until
 
+Json = Callable[..., Any]
 JOB_FILE = """\
 meta: {batch_name: cavity, namespace: anna, capabilities: [gcc, python3]}
 command:
@@ -237,7 +238,7 @@ def test_warns_of_a_kind_that_nodes_do_not_run(run: Run, builder: SpoolBuilder) 
     assert "could run on: no live node" in result.stdout
 
 
-def test_dry_shows_what_a_sweep_makes(run: Run, builder: SpoolBuilder, run_json: Callable[..., Any]) -> None:
+def test_dry_shows_what_a_sweep_makes(run: Run, builder: SpoolBuilder, run_json: Json) -> None:
     jobs = "[{name: 're{re}', command: x, sweep: {re: [1.0, 2]}}, {name: last, command: x, depends: [re2]}]"
     Path("job.yaml").write_text(f"meta: {{batch_name: b, namespace: anna}}\ncommand: {{jobs: {jobs}}}\n")
     rows = [line.split() for line in run("add", "job.yaml", "--dry").stdout.splitlines()]
@@ -250,3 +251,20 @@ def test_dry_shows_what_a_sweep_makes(run: Run, builder: SpoolBuilder, run_json:
         ("re2", {"re": "2"}),
         ("last", {}),
     ]
+
+
+def test_warns_of_batches_before_it_and_shows_them(run: Run, builder: SpoolBuilder, run_json: Json) -> None:
+    builder.node("alpha")
+    builder.batch("anna/bad", {State.FAILED: ["a~1@n"]}, finished=True)
+    builder.batch("anna/good", {State.DONE: ["a~1@n"]}, finished=True)
+    after = "after: [anna/none, anna/bad, anna/good]"
+    Path("job.yaml").write_text(
+        f"meta: {{batch_name: b, namespace: anna, {after}}}\ncommand: {{jobs: [{{name: a, command: x}}]}}\n"
+    )
+    result = run("add", "job.yaml", "--dry")
+    assert result.stderr.splitlines() == [
+        "warning: anna/none isn't in this spool yet: the batch waits for it",
+        "warning: anna/bad ended with jobs that aren't done: every job will be cancelled",
+    ]
+    assert "after: anna/none, anna/bad and anna/good" in result.stdout
+    assert run_json("add", "job.yaml", "--dry")["plan"]["after"] == ["anna/none", "anna/bad", "anna/good"]

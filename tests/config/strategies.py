@@ -23,6 +23,8 @@ from distribute_compute_config import (
     PythonJob,
     Resources,
 )
+from distribute_compute_config.fields import EVICT_SIGNALS
+from distribute_compute_config.names import is_name
 
 _LEADING = string.ascii_letters + string.digits
 names = st.one_of(
@@ -52,6 +54,8 @@ combinations = st.dictionaries(
     st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), min_size=1, max_size=1),
 )
 scripts = st.builds(File, path=paths, alias=st.none() | names)
+signals = st.sampled_from(EVICT_SIGNALS)
+graces = st.integers(1, 3600).map(float)
 metas = st.builds(
     Meta,
     batch_name=names,
@@ -61,6 +65,12 @@ metas = st.builds(
     resources=st.none() | resources,
     priority=st.integers(-1000, 1000),
     retries=st.integers(0, 100),
+    after=st.lists(
+        st.builds("{}/{}".format, names, names.map("other-{}".format).filter(is_name)), max_size=2
+    ),
+    on_evict=st.none() | signals,
+    evict_grace=st.none() | graces,
+    resume=st.booleans(),
 )
 
 
@@ -93,6 +103,9 @@ def _jobs(draw: st.DrawFn, kind: Kind, free_names: list[str]) -> tuple[AnyJob, .
             "resources": draw(st.none() | resources),
             "priority": draw(st.none() | st.integers(-1000, 1000)),
             "retries": draw(st.none() | st.integers(0, 100)),
+            "on_evict": draw(st.none() | signals),
+            "evict_grace": draw(st.none() | graces),
+            "resume": draw(st.none() | st.booleans()),
             "depends": draw(st.lists(st.sampled_from(called[:index]), unique=True)) if index else [],
         }
         if kind is Kind.PYTHON:

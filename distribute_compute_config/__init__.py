@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from distribute_compute_config.dumping import dump_text as dump_text
     from distribute_compute_config.errors import DistributeError as DistributeError
+    from distribute_compute_config.eviction import Eviction as Eviction
+    from distribute_compute_config.eviction import effective_eviction as effective_eviction
     from distribute_compute_config.inputs import InputFile as InputFile
     from distribute_compute_config.inputs import missing_inputs as missing_inputs
     from distribute_compute_config.loading import LoadedJobFile as LoadedJobFile
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from distribute_compute_config.models import PythonInitialize as PythonInitialize
     from distribute_compute_config.models import PythonJob as PythonJob
     from distribute_compute_config.models import Resources as Resources
-    from distribute_compute_config.models import effective_eviction as effective_eviction
     from distribute_compute_config.models import effective_priority as effective_priority
     from distribute_compute_config.models import effective_resources as effective_resources
     from distribute_compute_config.models import effective_retries as effective_retries
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "dumping": ("dump_text",),
     "errors": ("DistributeError",),
+    "eviction": ("Eviction", "effective_eviction"),
     "inputs": ("InputFile", "missing_inputs"),
     "loading": ("LoadedJobFile", "load_file", "load_text"),
     "models": (
@@ -79,7 +81,7 @@ _MODULES = {
             "PythonConfig",
         ),
         *("PythonDescription", "PythonInitialize", "PythonJob", "Resources"),
-        *("effective_eviction", "effective_priority", "effective_resources", "effective_retries"),
+        *("effective_priority", "effective_resources", "effective_retries"),
     ),
     "names": ("NAME_PATTERN", "NAME_RULE", "InvalidName", "check_name"),
     "problems": ("JobFileError", "Mark", "Problem"),

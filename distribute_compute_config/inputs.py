@@ -15,6 +15,7 @@ from distribute_compute_config.sweeps import Values
 from distribute_compute_config.template_files import (
     SIZE_MAX_BYTES,
     BadTemplate,
+    Contents,
     Template,
     read_template,
 )
@@ -87,6 +88,7 @@ def missing_inputs(loaded: LoadedJobFile, base_dir: str | os.PathLike[str]) -> l
     base = Path(base_dir)
     complaints: dict[str, Complaint | None] = {}
     templates: dict[str, Template | Complaint] = {}
+    contents = Contents()
     problems = []
     for one in loaded.inputs():
         if one.path not in complaints:
@@ -95,7 +97,7 @@ def missing_inputs(loaded: LoadedJobFile, base_dir: str | os.PathLike[str]) -> l
         if one.values and found is None:
             if one.path not in templates:
                 templates[one.path] = _read_template(base / one.path)
-            found = _judge_template(templates[one.path], one.values)
+            found = _judge_template(templates[one.path], one, contents)
         if found is not None:
             problems.append(Problem(loaded.source, *one.mark, describe_loc(one.loc), *found))
     return problems
@@ -111,11 +113,11 @@ def _read_template(path: Path) -> Template | Complaint:
         return f"{path}: {error.why}", error.instead
 
 
-def _judge_template(template: Template | Complaint, values: Values) -> Complaint | None:
+def _judge_template(template: Template | Complaint, one: InputFile, contents: Contents) -> Complaint | None:
     if not isinstance(template, Template):
         return template
     try:
-        template.choose(values)
+        contents.add(one.path, template, one.values)
     except BadTemplate as error:
         return error.why, error.instead
     return None

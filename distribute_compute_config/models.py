@@ -6,7 +6,6 @@ Plain names (``Job``, ``Initialize``, ``Description``) are the apptainer section
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, TypeAlias
 
@@ -283,22 +282,3 @@ def effective_retries(jobfile: JobFile, job: JobBase) -> int:
 def effective_resources(jobfile: JobFile, job: JobBase) -> Resources:
     """What the job needs: each field its own where it sets one, else its batch's, else None."""
     return (jobfile.meta.resources or Resources()).override(job.resources)
-
-
-@dataclass(frozen=True, slots=True)
-class Eviction:
-    """What a job asks for when its node needs the memory back; None leaves it to the node."""
-
-    signal: str | None
-    grace_s: float | None
-    resume: bool
-
-
-def effective_eviction(jobfile: JobFile, job: JobBase) -> Eviction:
-    """Each key the job's own where it sets one, else its batch's."""
-    meta = jobfile.meta
-    return Eviction(
-        meta.on_evict if job.on_evict is None else job.on_evict,
-        meta.evict_grace if job.evict_grace is None else job.evict_grace,
-        meta.resume if job.resume is None else job.resume,
-    )

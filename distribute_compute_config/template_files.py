@@ -10,6 +10,8 @@ from distribute_compute_config.sweeps import Values, find_placeholders, substitu
 
 #: Of a template, and of what becomes of it.
 SIZE_MAX_BYTES = 1024**2
+#: Of all that the templates of a batch become.
+TOTAL_MAX_BYTES = 1024**3
 
 
 class BadTemplate(ValueError):
@@ -33,21 +35,42 @@ class Template:
         chosen = tuple((name, value) for name, value in values if name in self.mentions)
         if not chosen:
             names = ", ".join(f"{{{name}}}" for name, _ in values)
-            raise BadTemplate(
-                f"the template mentions none of {names}", "mention one, or remove template: true"
-            )
-        # Told before it is made: a value may be longer than its name, and mentioned often.
-        growth_bytes = sum(
-            self.mentions[name] * (len(value.encode()) - len(f"{{{name}}}")) for name, value in chosen
-        )
-        if self.size_bytes + growth_bytes > SIZE_MAX_BYTES:
+            why = f"the template mentions none of {names}"
+            raise BadTemplate(why, "mention one, or remove template: true")
+        if self.measure(chosen) > SIZE_MAX_BYTES:
             why = f"filled in, the template has more than {SIZE_MAX_BYTES} bytes"
             raise BadTemplate(why, "mention the values less often")
         return chosen
 
+    def measure(self, values: Values) -> int:
+        """The bytes of what it becomes, told before it is made: a value may be longer than its name."""
+        grows = [
+            self.mentions.get(name, 0) * (len(value.encode()) - len(f"{{{name}}}")) for name, value in values
+        ]
+        return self.size_bytes + sum(grows)
+
     def render(self, values: Values) -> bytes:
         """The content with each of ``values`` filled in. Raises BadTemplate."""
         return substitute(self.text, dict(self.choose(values))).encode()
+
+
+class Contents:
+    """The different contents that the templates of one batch become: each is stored once."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, Values]] = set()
+        self._size_bytes = 0
+
+    def add(self, path: str, template: Template, values: Values) -> Values:
+        """Those of ``values`` that the content of ``path`` depends on. Raises BadTemplate."""
+        chosen = template.choose(values)
+        if (path, chosen) not in self._seen:
+            self._seen.add((path, chosen))
+            self._size_bytes += template.measure(chosen)
+        if self._size_bytes > TOTAL_MAX_BYTES:
+            why = f"filled in, the templates of the batch have more than {TOTAL_MAX_BYTES} bytes together"
+            raise BadTemplate(why, "bring what is the same for all jobs in another file")
+        return chosen
 
 
 def read_template(raw: bytes) -> Template:

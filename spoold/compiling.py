@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from distribute_compute_config.eviction import effective_eviction
 from distribute_compute_config.loading import LoadedJobFile
 from distribute_compute_config.models import (
     AnyJob,
@@ -16,7 +17,6 @@ from distribute_compute_config.models import (
     JobFile,
     PythonInitialize,
     PythonJob,
-    effective_eviction,
     effective_priority,
     effective_resources,
     effective_retries,

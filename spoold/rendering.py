@@ -10,7 +10,13 @@ from distribute_compute_config.inputs import InputFile
 from distribute_compute_config.loading import LoadedJobFile
 from distribute_compute_config.problems import JobFileError, Problem, describe_loc
 from distribute_compute_config.sweeps import Values
-from distribute_compute_config.template_files import SIZE_MAX_BYTES, BadTemplate, Template, read_template
+from distribute_compute_config.template_files import (
+    SIZE_MAX_BYTES,
+    BadTemplate,
+    Contents,
+    Template,
+    read_template,
+)
 from spoold.access import Unreadable
 from spoold.compiling import Rendered
 from spoold.records import Input
@@ -29,6 +35,7 @@ def render_templates(spool: Spool, source: Source, loaded: LoadedJobFile) -> Ren
     read: dict[str, _Read | Unreadable] = {}
     stored: dict[tuple[str, Values], Input] = {}
     rendered: dict[tuple[str, Values], Input] = {}
+    contents = Contents()
     problems: list[Problem] = []
     for one in loaded.inputs():
         if not one.values:
@@ -37,7 +44,7 @@ def render_templates(spool: Spool, source: Source, loaded: LoadedJobFile) -> Ren
             read[one.path] = _read(source, one.path)
         try:
             template, executable = _require(read[one.path])
-            chosen = one.path, template.choose(one.values)
+            chosen = one.path, contents.add(one.path, template, one.values)
             if chosen not in stored:
                 content = io.BytesIO(template.render(one.values))
                 stored[chosen] = add_object(spool, content, one.name, executable)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from distribute_compute_config import (
+    Eviction,
     File,
     JobFile,
     JobFileError,
@@ -22,7 +23,6 @@ from distribute_compute_config import (
     load_text,
     template,
 )
-from distribute_compute_config.models import Eviction
 
 SEEDS = Path(__file__).parent / "seeds"
 META = "meta:\n  batch_name: a\n  namespace: b\n"

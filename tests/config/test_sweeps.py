@@ -24,6 +24,7 @@ from distribute_compute_config import (
     json_schema,
     load_text,
     missing_inputs,
+    template_files,
 )
 from distribute_compute_config.sweeps import substitute
 from distribute_compute_config.template_files import SIZE_MAX_BYTES, BadTemplate, read_template
@@ -223,6 +224,38 @@ def test_a_product_has_every_combination_once(sweep: dict[str, list[str]]) -> No
     assert made.command == " ".join(one[0] for one in sweep.values()) + "."
 
 
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["a", "{a}", "zip", "b{a}{zip}", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["a", "zip", "product", "path", "alias", "template", "1"]), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+KEYS = ["name", "command", "sweep", "depends", "required_files", "file", "resume"]
+
+
+@given(
+    st.sampled_from(["python", "command", "apptainer"]), st.lists(st.dictionaries(st.sampled_from(KEYS), odd))
+)
+def test_whatever_stands_in_a_sweep_it_loads_or_is_told(kind: str, jobs: list[dict[str, Any]]) -> None:
+    data = {"meta": {"batch_name": "b", "namespace": "n"}, kind: {"jobs": jobs}}
+    try:
+        load_text(yaml.safe_dump(data), "f")
+    except JobFileError as error:
+        assert all(one.line >= 1 for one in error.problems)
+
+
+def test_ten_thousand_jobs_are_made_in_seconds() -> None:
+    before_s = time.process_time()
+    loaded = load(f"{{re: [{too_many(100)}], n: [{too_many(100)}]}}", TEMPLATE)
+    # Measured: 0.4 s of CPU; quadratic work anywhere would take minutes.
+    assert len(loaded.inputs()) == len(loaded.jobfile.jobs) == 10_000
+    assert time.process_time() - before_s < 15
+
+
 def test_an_expanded_job_file_dumps_and_loads_back_equal() -> None:
     jobfile = load("{re: [100, 1.0], n: [64]}").jobfile
     assert load_text(dump_text(jobfile), "f").jobfile == jobfile
@@ -324,6 +357,16 @@ def test_a_template_is_looked_at_before_it_is_submitted(tmp_path: Path, content:
     for one in problems:
         assert why in one.why
         assert (one.line, one.column, one.what) == (7, 31, "command.jobs[0].required_files[0]")
+
+
+def test_templates_of_a_batch_have_a_limit_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in.json.in").write_text("{n}" + 95 * " ")
+    loaded = load(f"{{re: [1, 2], n: [{too_many(100)}]}}", TEMPLATE)
+    monkeypatch.setattr(template_files, "TOTAL_MAX_BYTES", 10 * 96 + 90 * 97)
+    assert missing_inputs(loaded, tmp_path) == []
+    monkeypatch.setattr(template_files, "TOTAL_MAX_BYTES", 10 * 96 + 90 * 97 - 1)
+    (problem,) = set(missing_inputs(loaded, tmp_path))
+    assert problem.why == "filled in, the templates of the batch have more than 9689 bytes together"
 
 
 def test_a_template_keeps_all_other_braces() -> None:

@@ -44,6 +44,12 @@ def give_back_as_it_was(spool: Spool, folder: BatchFolder, ticket: Ticket) -> Ti
     return again if moved else None
 
 
+def back_off_as_it_was(spool: Spool, folder: BatchFolder, ticket: Ticket) -> Ticket | None:
+    again = replace(ticket, node=None)
+    moved = spool.ops.move(folder.ticket(State.CLAIMED, ticket), folder.ticket(State.HELD, again))
+    return again if moved else None
+
+
 def publish_without_fence(spool: Spool, folder: BatchFolder, ticket: Ticket) -> bool:
     published = folder.ticket(State.PUBLISHING, ticket)
     if not spool.ops.move(folder.ticket(State.CLAIMED, ticket), published):
@@ -76,6 +82,7 @@ Places = tuple[tuple[object, str], ...]
 MUTANTS: dict[str, tuple[Places, Callable[..., object]]] = {
     "claim": (((claims, "claim"),), claim_by_copy),
     "give back": (((claims, "give_back"), (steward, "give_back")), give_back_as_it_was),
+    "back off": (((claims, "back_off"),), back_off_as_it_was),
     "publish": (((publication, "publish"),), publish_without_fence),
     "finish": (((publication, "finish"), (steward, "finish")), finish_by_copy),
     "set aside": (((publication, "_set_aside"),), set_nothing_aside),

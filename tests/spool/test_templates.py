@@ -84,7 +84,9 @@ def test_a_folder_with_a_sweep_is_admitted_as_its_jobs(lab: Lab) -> None:
 
 def test_a_bundle_with_a_sweep_is_admitted_as_its_jobs(lab: Lab, tmp_path: Path) -> None:
     base = write(tmp_path / "here")
-    bundle = collect(load_file(base / "job.yaml"), base)
+    hashed: list[int] = []
+    bundle = collect(load_file(base / "job.yaml"), base, hashed.append)
+    assert sum(hashed) == sum(path.stat().st_size for path in base.glob("*.json")), "each file once"
     assert set(bundle.files) == {"in.json", "plain.json"}
     drop_bundle(lab.spool, bundle, "b")
     lab.sweep()
@@ -93,6 +95,8 @@ def test_a_bundle_with_a_sweep_is_admitted_as_its_jobs(lab: Lab, tmp_path: Path)
 
 def test_a_template_that_was_changed_in_the_bundle_is_refused(lab: Lab, tmp_path: Path) -> None:
     base = write(tmp_path / "here")
+    only_template = TEXT.replace("  initialize: {required_files: [in.json]}\n", "")
+    (base / "job.yaml").write_text(only_template)
     drop = drop_bundle(lab.spool, collect(load_file(base / "job.yaml"), base), "b")
     changed = drop.read_bytes().replace(RAW.encode(), RAW.replace("n", "m", 1).encode())
     assert changed != drop.read_bytes()

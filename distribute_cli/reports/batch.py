@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from distribute_cli.reports.awaiting import Awaited, AwaitedLine, say_rest
+from distribute_cli.reports.nodes import NodeReport
 from distribute_cli.reports.overview import Counts, count_latest
-from distribute_cli.reports.sizing import Machine, Oversized, find_oversized
+from distribute_cli.reports.sizing import Oversized, find_oversized
 from spoold.awaiting import Standing
 from spoold.records import (
     BatchHeader,
@@ -44,7 +45,7 @@ class BatchSeen:
     awaited: Mapping[str, Awaited] = field(default_factory=dict)
     archived: frozenset[str] = frozenset()
     retry_wait_s: float = 0.0
-    offers: tuple[Machine, ...] = ()
+    offers: tuple[NodeReport, ...] = ()
 
     @property
     def before(self) -> tuple[AwaitedLine, ...]:

@@ -9,12 +9,9 @@ from typing import Protocol
 from distribute_cli.words import join, say_size
 from spoold.records import Resources
 
-#: What a node calls its graphics cards.
-GPU = "gpu"
-
 
 class Machine(Protocol):
-    """What a node has."""
+    """What a node lends to jobs."""
 
     @property
     def cores(self) -> int: ...
@@ -24,9 +21,6 @@ class Machine(Protocol):
 
     @property
     def gpus(self) -> int: ...
-
-    @property
-    def capabilities(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +48,7 @@ def find_oversized(asked: Mapping[str, Resources], nodes: Sequence[Machine]) -> 
 def fits(needs: Resources, node: Machine) -> bool:
     """Whether the node has enough of everything."""
     enough = (needs.cores or 0) <= node.cores and (needs.memory_bytes or 0) <= node.memory_bytes
-    return enough and (needs.gpus or 0) <= _most_gpus(needs, node)
-
-
-def _most_gpus(needs: Resources, node: Machine) -> int:
-    # A node that says it has cards and not how many: any number may be right.
-    unknown = not node.gpus and GPU in node.capabilities
-    return needs.gpus or 0 if unknown else node.gpus
+    return enough and (needs.gpus or 0) <= node.gpus
 
 
 def _find_each(asked: Mapping[str, Resources], nodes: Sequence[Machine]) -> Iterator[Oversized]:
@@ -70,11 +58,11 @@ def _find_each(asked: Mapping[str, Resources], nodes: Sequence[Machine]) -> Iter
     jobs = _select(asked, lambda needs: (needs.memory_bytes or 0) > memory_bytes)
     yield Oversized(f"more memory than any capable node has ({say_size(memory_bytes)}): {join(jobs)}", jobs)
     gpus = max(node.gpus for node in nodes)
-    jobs = _select(asked, lambda needs: all((needs.gpus or 0) > _most_gpus(needs, node) for node in nodes))
+    jobs = _select(asked, lambda needs: (needs.gpus or 0) > gpus)
     if gpus:
         yield Oversized(f"more GPUs than any capable node has ({gpus}): {join(jobs)}", jobs)
     else:
-        yield Oversized(f"no capable node has a {GPU}, which is asked for by: {join(jobs)}", jobs)
+        yield Oversized(f"no capable node has a GPU, which is asked for by: {join(jobs)}", jobs)
 
 
 def _select(asked: Mapping[str, Resources], large: Callable[[Resources], bool]) -> tuple[str, ...]:

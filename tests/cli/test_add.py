@@ -107,7 +107,7 @@ def test_warns_of_jobs_larger_than_any_node(run: Run, builder: SpoolBuilder, job
     assert warnings == [
         "warning: more cores than any capable node has (8): one",
         "warning: more memory than any capable node has (32.0 GiB): one",
-        "warning: no capable node has a gpu, which is asked for by: one",
+        "warning: no capable node has a GPU, which is asked for by: one",
     ]
 
 

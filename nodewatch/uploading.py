@@ -1,4 +1,9 @@
-"""Brings results from this node's disk to the archive, several at a time, while the next job runs."""
+"""Brings results from this node's disk to the archive, several at a time, while the next job runs.
+
+Results that wait are staged together, and one flush serves all of them before the first is published. What
+was published stays on this node's disk until its renames are flushed too: by the flush of the next group, or
+by one of their own if none comes soon.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +31,8 @@ from spoold.tickets import State, Ticket
 _log = logging.getLogger(__name__)
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+#: How long what was published waits for the next group's flush.
+_SETTLE_S = 0.2
 _MOST_AT_ONCE = 64
 
 
@@ -54,6 +61,8 @@ class Uploader:
         self._spool, self._node, self._on_done = spool, node, on_done
         self._queue: SimpleQueue[Upload | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="uploader", daemon=True)
+        self._published: list[AttemptFolder] = []
+        self._settle_s = _SETTLE_S
         self.trouble = ""
         self.waiting: tuple[Upload, ...] = ()
 
@@ -72,8 +81,9 @@ class Uploader:
         """New results at once; those that can't be archived now are tried again, and hold up no other."""
         left: list[Upload] = []
         wait_s, due_s = _FIRST_WAIT_S, 0.0
-        while (new := self._next_group(due_s - time.monotonic() if left else None)) is not None:
+        while (new := self._next_group(self._patience_s(left, due_s))) is not None:
             self.waiting = (*new, *left)
+            busy = bool(self.waiting)
             failed = self._upload(new, again=False) if new else []
             if left and time.monotonic() >= due_s:
                 left = self._upload(left, again=True)
@@ -83,9 +93,39 @@ class Uploader:
                 due_s = time.monotonic() + wait_s
             left += failed
             self.waiting = tuple(left)
-            if not left:
+            if not new:
+                self._settle()
+            if busy and not left:
                 wait_s, self.trouble = _FIRST_WAIT_S, ""
                 self._on_done()
+        self._settle()
+
+    def _patience_s(self, left: list[Upload], due_s: float) -> float | None:
+        """How long the next group may keep those waiting that came before; None if there are none."""
+        waits_s = [due_s - time.monotonic()] * bool(left) + [self._settle_s] * bool(self._published)
+        return min(waits_s, default=None)
+
+    def _settle(self) -> None:
+        """Flush what was published, if no later group did."""
+        if not self._published:
+            return
+        try:
+            self._flush()
+            self._settle_s = _SETTLE_S
+        except OSError as error:
+            self._settle_s = min(2 * self._settle_s, _LONGEST_WAIT_S)
+            _log.error("can't flush what was published: %s; trying again", error)
+
+    def _flush(self) -> None:
+        """Then what was published before needs no copy on this disk any more. Raises OSError."""
+        self._spool.ops.flush()
+        published, self._published = self._published, []
+        for folder in published:
+            try:
+                folder.remove()
+            except OSError as error:
+                self._published.append(folder)
+                _log.error("%s can't be removed: %s; trying again", folder.path, error)
 
     def _next_group(self, within_s: float | None) -> list[Upload] | None:
         """All that wait, at least one unless ``within_s`` passes; None when told to end."""
@@ -108,14 +148,14 @@ class Uploader:
         staged, left = [], []
         for upload in group:
             try:
-                if again and self._published(upload):
+                if again and self._was_published(upload):
                     continue
                 staged.append((upload, self._stage(upload)))
             except (OSError, DistributeError) as error:
                 self._complain(upload, error)
                 left.append(upload)
         try:
-            self._spool.ops.flush()
+            self._flush()
         except OSError as error:
             self._complain(group[0], error)
             return left + [upload for upload, _ in staged]
@@ -127,13 +167,13 @@ class Uploader:
                 left.append(upload)
         return left
 
-    def _published(self, upload: Upload) -> bool:
+    def _was_published(self, upload: Upload) -> bool:
         """Finish what an earlier try published, if it did: after the fence a result is never staged anew."""
         ref, ticket = upload.claimed.ref, upload.ticket
         if ticket not in read_state(self._spool, ref.folder, State.PUBLISHING):
             return False
         finish(self._spool, ref.folder, ref.namespace, ref.batch, ticket)
-        upload.folder.remove()
+        self._published.append(upload.folder)
         return True
 
     def _stage(self, upload: Upload) -> Ending:
@@ -160,7 +200,8 @@ class Uploader:
     def _deliver(self, upload: Upload, ending: Ending) -> list[Upload]:
         """The last step; returns what has become another attempt, and must be staged as such."""
         ref, ticket = upload.claimed.ref, upload.ticket
-        match self._plan(upload, ending):
+        plan = self._plan(upload, ending)
+        match plan:
             case Next.PUBLISH:
                 counts = self._publish(ref, ticket, ending.outcome)
                 # An ending that isn't a success is better tried again.
@@ -173,7 +214,11 @@ class Uploader:
                 counts = self._give_back(ref, ticket, ending)
         what = ending.outcome.value if counts else "void: the job was given to another node"
         _log.info("%s %s %s", upload.key, what, ending.reason)
-        upload.folder.remove()
+        if counts and plan is Next.PUBLISH:
+            self._published.append(upload.folder)
+        else:
+            # Its next attempt may be taken here, where there is no place for two.
+            upload.folder.remove()
         return []
 
     def _take_over(self, upload: Upload) -> Upload | None:

@@ -143,6 +143,8 @@ class Life:
             self._put(ref.folder.kill(NEVER_RUN), b"")
         if ref.finished and failed and not self._asked:
             self._asked = True
+            for ticket in failed:
+                self.witness.publish("b", ticket)
             request = RetryRequest("ns", "b", tuple(map(str, failed)))
             self._put(spool.layout.incoming / "r.retry", encode(request))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from distribute_compute_config.errors import DistributeError
 from distribute_compute_config.names import InvalidName, check_name
 from distribute_compute_config.quantities import format_memory, parse_memory
 from nodewatch.capacity import Capacity
+from nodewatch.owner.settings import KEYS as ASIDE_KEYS
+from nodewatch.owner.settings import AsideSettings
 
 DEFAULT_CACHE_BYTES = 20 << 30
 DEFAULT_MIN_FREE_BYTES = 200 << 20
@@ -18,7 +21,7 @@ DEFAULT_MIN_FREE_BYTES = 200 << 20
 _KEYS = frozenset(
     {
         "spool", "name", "scratch", "cores", "memory", "gpus", "reserve", "capabilities", "without",
-        "cache_size", "min_free", "steward",
+        "cache_size", "min_free", "steward", *ASIDE_KEYS,
     }
 )  # fmt: skip
 _LISTS = frozenset({"capabilities", "without"})
@@ -53,6 +56,7 @@ class NodeConfig:
     cache_bytes: int = DEFAULT_CACHE_BYTES
     min_free_bytes: int = DEFAULT_MIN_FREE_BYTES
     steward: bool = True
+    aside: AsideSettings = field(default_factory=AsideSettings)
 
     @property
     def capacity(self) -> Capacity:
@@ -88,7 +92,12 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise BadConfig(f"{path} is no mapping", "it must hold lines like `name: alice`")
     unknown = sorted(str(key) for key in values.keys() - _KEYS)
     if unknown:
-        raise BadConfig(f"{path}: unknown key {unknown[0]!r}", f"known are {', '.join(sorted(_KEYS))}")
+        near = get_close_matches(unknown[0], _KEYS, n=1)
+        raise BadConfig(
+            f"{path}: unknown key {unknown[0]!r}",
+            f"known are {', '.join(sorted(_KEYS))}",
+            f"did you mean {near[0]}?" if near else "",
+        )
     for key in sorted(_LISTS & values.keys()):
         if not isinstance(values[key], list):
             raise BadConfig(f"{path}: {key} is no list", "", f"write it as {key}: [{values[key]}]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -16,15 +17,22 @@ from distribute_compute_config.errors import DistributeError
 if TYPE_CHECKING:
     from nodewatch.config import NodeConfig
 
+_ASIDE = "nodewatch.aside"
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def _read_config(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-    from nodewatch.config import config_paths, read_config_file
+    from nodewatch.config import BadConfig, config_paths, read_config_file
+    from nodewatch.owner.settings import read_settings
 
     path = value or next((p for p in config_paths() if p.exists()), None)
-    if path:
-        context.default_map = {**(context.default_map or {}), **read_config_file(path)}
+    values = read_config_file(path) if path else {}
+    try:
+        # What has no flag.
+        context.meta[_ASIDE] = read_settings(values)
+    except DistributeError as error:
+        raise BadConfig(f"{path}: {error.what}", error.why, error.hint) from error
+    context.default_map = {**(context.default_map or {}), **values}
 
 
 @click.command(name="nodewatch", context_settings={"auto_envvar_prefix": "NODEWATCH"})
@@ -63,7 +71,7 @@ def command(spool: Path, verbose: bool, stop: bool, requeue: bool, **values: Any
     """
     if requeue and not stop:
         raise click.UsageError("--requeue says how to --stop; use both")
-    config = _make_config(spool, **values)
+    config = replace(_make_config(spool, **values), aside=click.get_current_context().meta[_ASIDE])
     if stop:
         from nodewatch.stopping import end_daemon, is_tidy
 

@@ -18,6 +18,7 @@ from nodewatch.config import NodeConfig
 from nodewatch.inheritance import Inheritance
 from nodewatch.lease import NodeLease
 from nodewatch.ledger import Ledger
+from nodewatch.owner import Aside, OwnerWatch
 from nodewatch.presence import make_node_folder, publish_node
 from nodewatch.process import ExitRecord, Launcher
 from nodewatch.quarantine import Quarantines
@@ -86,6 +87,7 @@ class Node:
         publish_node(self._spool, self._describe())
         with Launcher() as launcher:
             self._supervisor = Supervisor(self._scratch)
+            self._owner = OwnerWatch(self._config.aside, self._supervisor.spent_s, self._step_aside)
             self._uploader = Uploader(self._spool, self._config.name, self._uploaded)
             tools = self._tools(launcher)
             work = Work(
@@ -127,6 +129,7 @@ class Node:
         )
 
     def _work(self) -> bool:
+        self._owner.start()
         self._supervisor.start()
         self._uploader.start()
         steward = self._start_steward() if self._steward else None
@@ -141,6 +144,7 @@ class Node:
             return self._workers.work(resumed)
         finally:
             watcher.close()
+            self._owner.close()
             self._reporter.close()
             self._uploader.close(_GIVE_BACK_S if self._requeue.is_set() else _CLOSE_UPLOADS_S)
             self._supervisor.close()
@@ -207,10 +211,18 @@ class Node:
     def _free(self) -> bool:
         self._slot_trouble = ""
         return not (
-            self._lease.lost or self._supervisor.paused() or self._reporter.draining or self._scratch.full()
+            self._lease.lost
+            or self._supervisor.paused()
+            or self._supervisor.holding
+            or self._reporter.draining
+            or self._scratch.full()
         )
 
     # The rest
+
+    def _step_aside(self, aside: Aside) -> None:
+        self._supervisor.step_aside(aside)
+        self._reporter.stir()
 
     def _note(self, claimed: Claimed, ended: ExitRecord) -> None:
         """Learn from how a job ended by itself whether this node is to be trusted with its batch."""
@@ -247,7 +259,7 @@ class Node:
             _log.debug("no hint to the steward: %s", error)
 
     def _problems(self) -> list[str]:
-        found = [self._trouble, self._slot_trouble, self._uploader.trouble]
+        found = [self._trouble, self._slot_trouble, self._uploader.trouble, self._owner.trouble]
         if self._scratch.full():
             free = self._scratch.free_bytes() >> 20
             found.append(f"{self._scratch.path} has only {free} MiB left: no more jobs are taken")

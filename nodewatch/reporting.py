@@ -209,6 +209,7 @@ class Reporter:
             draining=self.draining,
             troubles=tuple(self._problems()),
             quarantines=self._quarantines.standing(),
+            holding=self._supervisor.holding,
         )
 
     def _jobs(self, paused: bool) -> list[RunningJob]:

@@ -208,7 +208,10 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """``running.json``: what a node does now, and what troubles it."""
+    """``running.json``: what a node does now, and what troubles it.
+
+    ``holding`` is why it takes no more jobs though what runs goes on.
+    """
 
     written_at: float
     jobs: tuple[RunningJob, ...] = ()
@@ -217,6 +220,7 @@ class NodeStatus:
     draining: bool = False
     troubles: tuple[str, ...] = ()
     quarantines: tuple[Quarantine, ...] = ()
+    holding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

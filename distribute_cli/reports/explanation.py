@@ -33,6 +33,7 @@ class Cause(Enum):
     LOST = "lost"
     NODE_SILENT = "node-silent"
     NODE_PAUSED = "node-paused"
+    NODE_HOLDING = "node-holding"
     NODE_DRAINING = "node-draining"
     NODE_FULL = "node-full"
     NODE_BUSY = "node-busy"

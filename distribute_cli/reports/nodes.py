@@ -17,8 +17,14 @@ class Life(Enum):
     STOPPED = "stopped"
 
 
+_OWNER = "owner"
+
 #: Where the file is that asks for a pause, as nodes name it and as people do.
-_DOORS = {"spool": "a file in the spool", "scratch": "a file in its scratch folder"}
+_DOORS = {
+    "spool": "a file in the spool",
+    "scratch": "a file in its scratch folder",
+    "schedule": "its schedule",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class NodeReport:
     spool_full: bool
     troubles: tuple[str, ...]
     quarantines: tuple[Quarantine, ...]
+    holding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,9 @@ def say_pause(node: NodeReport, now: float) -> str:
     if node.paused_until is None:
         return ""
     door, blank, note = node.paused_by.partition(" ")
+    if door == _OWNER:
+        # Nobody knows the end; the record's is only there to be later than now.
+        return f"paused by its owner until they leave{blank}{note}"
     by = f" by {_DOORS.get(door, door)}{blank}{note}" if door else ""
     return f"paused until {say_time(node.paused_until, now)}{by}"
 
@@ -115,4 +125,5 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
         spool_full=seen.spool_full,
         troubles=(*seen.troubles, *status.troubles),
         quarantines=status.quarantines,
+        holding=status.holding if life is not Life.STOPPED else "",
     )

@@ -83,6 +83,7 @@ def test_what_keeps_the_capable_nodes(builder: SpoolBuilder, run_json: Json) -> 
     builder.node("free", ("gcc",), troubles=("scratch is full",))
     builder.node("full", ("gcc",))
     builder.spool.layout.node("full").trouble.touch()
+    builder.node("held", ("gcc",), holding="used less than 15m ago")
     builder.node("paused", ("gcc",), paused_until=time.time() + 900, paused_by="scratch")
     builder.node("quick", ("gcc",), quarantines=(Quarantine("anna", "cavity", time.time(), True),))
     builder.node("sick", ("gcc",), quarantines=(Quarantine("anna", "cavity", time.time()),))
@@ -91,13 +92,17 @@ def test_what_keeps_the_capable_nodes(builder: SpoolBuilder, run_json: Json) -> 
     builder.node("wrong", ("python3",))
     output = builder.spool.layout.build_output("anna", "cavity", "unbuilt")
     output.write_text("make: *** Error 1")
-    names = ["busy", "drained", "free", "full", "paused", "quick", "sick", "unbuilt"]
+    names = ["busy", "drained", "free", "full", "held", "paused", "quick", "sick", "unbuilt"]
     told = dict(zip(names, reasons(run_json), strict=True))
     assert told["busy"] == ("node-busy", "busy could run 2 jobs, but is busy with bob/big/x (running)")
     assert told["drained"][0] == "node-draining"
     assert told["free"][0] == "node-free"
     assert told["free"][1].endswith("It says: scratch is full")
     assert told["full"][0] == "node-full"
+    assert told["held"] == (
+        "node-holding",
+        "held could run 2 jobs, but takes no more jobs: used less than 15m ago",
+    )
     assert told["paused"][0] == "node-paused"
     assert told["paused"][1].endswith(" by a file in its scratch folder")
     assert told["quick"][0] == told["sick"][0] == "quarantine"

@@ -75,9 +75,12 @@ def test_nothing_is_taken_until_it_was_unused_for_long(lab: Lab) -> None:
         text = OWNER.format(max_suspend="never").replace("start_idle: 3s", "start_idle: 1h")
         terminal.set_idle(time.time() - 600)
         start(lab, text)
-        key = lab.batch("waits", {"a": "true"})
+        key = lab.batch("waits", {"a": "true"}, capabilities=["alpha"])
         lab.wait(lambda: lab.tickets(key), 5, "it is admitted")
         lab.wait(lambda: lab.status("alpha").holding == "used less than 1h ago", 30, "it says why it waits")
+        # While another node is started and does a later batch, it looks more than once.
+        lab.node("beta")
+        lab.wait_finished(lab.batch("later", {"a": "true"}, capabilities=["beta"]))
         assert lab.tickets(key) == {State.PENDING: ["a~1"]}
         assert paused_by(lab) == ""
         terminal.set_idle(time.time() - 7200)

@@ -30,12 +30,12 @@ class Terminal:
 
 
 @contextmanager
-def open_terminal(env: Mapping[str, str] | None = None) -> Iterator[Terminal]:
-    """With ``cat`` in it, which has it as its controlling terminal."""
+def open_terminal(env: Mapping[str, str] | None = None, program: str = "cat") -> Iterator[Terminal]:
+    """With a shell command in it, which repeats what is typed and has it as its controlling terminal."""
     keyboard, screen = os.openpty()
     device = Path(os.ttyname(screen))
     process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", "cat"],
+        ["setsid", "--ctty", "--wait", "sh", "-c", f"{program}; true"],
         stdin=screen,
         stdout=screen,
         stderr=screen,

@@ -58,10 +58,12 @@ def read_session(shown: str, now_s: float) -> float:
         return math.inf
     if not fields.get("Class", "user").startswith("user"):
         return math.inf
-    since = fields.get("IdleSinceHintMonotonic", "0")
-    idle_s = max(0.0, now_s - int(since) / 1e6) if since.isdecimal() and int(since) else 0.0
-    # Of a text console, logind tells the time of its last input whether it calls that idle or not.
-    return idle_s if fields.get("IdleHint") == "yes" or fields.get("Type") == "tty" else 0.0
+    written = fields.get("IdleSinceHintMonotonic", "")
+    since_us = int(written) if written.isdecimal() else 0
+    # Of a text console, logind tells the time of its last input whether it calls that idle or not. One
+    # before the machine was started is 0.
+    tells = fields.get("IdleHint") == "yes" or (fields.get("Type") == "tty" and since_us > 0)
+    return max(0.0, now_s - since_us / 1e6) if tells else 0.0
 
 
 def _ask_for(properties: Iterable[str]) -> list[str]:

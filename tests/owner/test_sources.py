@@ -148,23 +148,24 @@ def test_load_that_can_t_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # Seats
 
-#: ``loginctl --no-legend list-sessions`` of systemd 252 and 256.
-LISTED_252 = "      2 1000 alice seat0 tty2\n     c1  114 gdm   seat0 tty1\n     31 1001 bob         pts/0\n"
-LISTED_256 = "2  1000 alice seat0 2240 user    tty2 no  -\n31 1001 bob   -     9931 user    -    no  -\n"
-
+#: What loginctl of systemd 252 printed of these four: names of sessions by ``--no-legend list-sessions``, then
+#: each by ``show-session``, of which states and hints were changed where a test needs others.
+LISTED = " 2 0 root seat0 tty2\n31 0 root       pts/0\n 5 0 root seat0 tty3\nc1 0 root seat0 tty1\n"
 GRAPHICAL = "Id=2\nSeat=seat0\nType=wayland\nClass=user\nState=active\nIdleHint={hint}\nIdleSinceHintMonotonic={since}\n"
-CONSOLE = (
-    "Id=5\nSeat=seat0\nType=tty\nClass=user\nState=active\nIdleHint=no\nIdleSinceHintMonotonic={since}\n"
-)
 GREETER = (
     "Id=c1\nSeat=seat0\nType=wayland\nClass=greeter\nState=active\nIdleHint=no\nIdleSinceHintMonotonic=0\n"
 )
-BEHIND = "Id=7\nSeat=seat0\nType=x11\nClass=user\nState=online\nIdleHint=no\nIdleSinceHintMonotonic=0\n"
-REMOTE = "Id=31\nSeat=\nType=tty\nClass=user\nState=active\nIdleHint=no\nIdleSinceHintMonotonic=49000000000\n"
+CONSOLE = (
+    "Id=5\nSeat=seat0\nType=tty\nClass=user\nState=active\nIdleHint={hint}\nIdleSinceHintMonotonic={since}\n"
+)
+REMOTE = "Id=31\nSeat=\nType=tty\nClass=user\nState=active\nIdleHint=no\nIdleSinceHintMonotonic=0\n"
+GONE = "Failed to get session path: No session '2' known"
+#: Later versions have more columns.
+LISTED_256 = "2  1000 alice seat0 2240 user    tty2 no  -\n31 1001 bob   -     9931 user    -    no  -\n"
 
 
 def test_sessions() -> None:
-    assert parse_sessions(LISTED_252) == ["2", "c1", "31"]
+    assert parse_sessions(LISTED) == ["2", "31", "5", "c1"]
     assert parse_sessions(LISTED_256) == ["2", "31"]
     assert parse_sessions("") == []
 
@@ -176,10 +177,12 @@ def test_sessions() -> None:
         (GRAPHICAL.format(hint="no", since=0), 0.0),
         (GRAPHICAL.format(hint="yes", since=49_000_000_000), 1000.0),
         (GRAPHICAL.format(hint="yes", since=60_000_000_000), 0.0),
-        (CONSOLE.format(since=49_940_000_000), 60.0),
-        (CONSOLE.format(since=0), 0.0),
+        (CONSOLE.format(hint="no", since=49_940_000_000), 60.0),
+        (CONSOLE.format(hint="yes", since=49_940_000_000), 60.0),
+        (CONSOLE.format(hint="no", since=0), 0.0),
+        (CONSOLE.format(hint="yes", since=0), NOW_S),
         (GREETER, math.inf),
-        (BEHIND, math.inf),
+        (GRAPHICAL.format(hint="no", since=0).replace("State=active", "State=online"), math.inf),
         (REMOTE, math.inf),
         (GRAPHICAL.format(hint="no", since=0).replace("Class=user", "Class=user-early"), 0.0),
         ("", math.inf),
@@ -210,21 +213,23 @@ def answering(folder: Path, listed: str, shown: dict[str, str]) -> str:
         (folder / f"shown.{name}").write_text(text)
     return (
         f'case "$*" in *list-sessions*) exec cat {folder}/listed;; esac\n'
-        f'test "$1" = show-session && test "$3" = -p && exec cat {folder}/shown.$2'
+        f'test "$1" = show-session && test "$3" = -p && test -e {folder}/shown.$2 && exec cat {folder}/shown.$2\n'
+        f'echo "{GONE}" >&2; exit 1'
     )
 
 
 def test_the_newest_of_all_sessions(tmp_path: Path, loginctl: Callable[[str], None]) -> None:
     shown = {"2": GRAPHICAL.format(hint="yes", since=49_900_000_000), "c1": GREETER, "31": REMOTE}
-    loginctl(answering(tmp_path, LISTED_252, shown))
+    shown["5"] = CONSOLE.format(hint="yes", since=40_000_000_000)
+    loginctl(answering(tmp_path, LISTED, shown))
     assert SeatSource().look(NOW_S) == 100.0
     shown["2"] = GRAPHICAL.format(hint="no", since=49_950_000_000)
-    loginctl(answering(tmp_path, LISTED_252, shown))
+    loginctl(answering(tmp_path, LISTED, shown))
     assert SeatSource().look(NOW_S) == 0.0
 
 
 def test_a_session_that_has_just_ended(tmp_path: Path, loginctl: Callable[[str], None]) -> None:
-    loginctl(answering(tmp_path, LISTED_252, {"31": REMOTE}))
+    loginctl(answering(tmp_path, LISTED, {"31": REMOTE}))
     assert SeatSource().look(NOW_S) == math.inf
 
 

@@ -87,6 +87,7 @@ class OwnerWatch:
     def _look_for_owner(self, policy: OwnerPolicy) -> Aside:
         now_s, clock_s = time.monotonic(), time.time()
         seen = self._see(now_s, clock_s)
+        _log.debug("%s", seen)
         self._state = policy.step(self._state, seen, now_s) if self._state else policy.begin(seen, now_s)
         self._note_unknown(policy, seen)
         state = self._state

@@ -74,7 +74,7 @@ class _Room:
         if self.jobs > self.jobs_max:
             why = f"the sweep makes {_say_count(sweep.count)} jobs, and a batch may have {self.jobs_max}"
             return Finding(loc, why, "sweep over fewer values, or split the batch")
-        self.values += sweep.count * _count_values(job)
+        self.values += sweep.count * (_count_values(job) + len(sweep.parameters))
         longest = max(len(value) for _, values in sweep.parameters for value in values)
         self.characters += sweep.count * sum(len(text) + text.count("{") * longest for text in _texts_of(job))
         if self.values > NODES_MAX or self.characters > CHARACTERS_MAX:

@@ -201,6 +201,9 @@ def test_what_would_be_gigabytes_is_refused_before_it_is_made() -> None:
     long = f"      required_files: ['{'{n}' * 20000}']\n"
     (found,) = complaints(job(f"{{re: [{too_many(90)}], n: [{too_many(100)}]}}", long))
     assert found.startswith("6:14: command.jobs[0].sweep: the sweep makes 9000 jobs, which are too long")
+    constant = "".join(f", p{i}: [1]" for i in range(200))
+    (found,) = complaints(job(f"{{re: [{too_many(90)}], n: [{too_many(100)}]{constant}}}"))
+    assert found.startswith("6:14: command.jobs[0].sweep: the sweep makes 9000 jobs, which are too long")
     many = "      required_files: [" + ", ".join(f"f{i}" for i in range(200)) + "]\n"
     (found,) = complaints(job(f"{{re: [{too_many(90)}], n: [{too_many(100)}]}}", many))
     assert found.startswith("6:14: command.jobs[0].sweep: the sweep makes 9000 jobs, which are too long")

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.spool.faulty import KILLED_AFTER, KILLED_BEFORE, READS
-from tests.spool.living import Make, live_through, points, record
+from tests.spool.faulty import KILLED_AFTER, KILLED_BEFORE
+from tests.spool.living import CALLS, Make, kind_of, live_through, points, record
 
-pytestmark = pytest.mark.usefixtures("hurry")
-
-KINDS = dict.fromkeys(READS, "reading") | dict.fromkeys(["rename", "link", "unlink", "rmdir"], "renaming")
+pytestmark = [pytest.mark.usefixtures("hurry"), pytest.mark.timeout(400)]
 
 
 def test_no_fault(make: Make) -> None:
@@ -44,8 +42,8 @@ def test_its_process_is_killed(make: Make, comes_back: bool) -> None:
     live_through(make, 1, KILLED_BEFORE)
 
 
-@pytest.mark.parametrize("kind", ["reading", "renaming", "making"])
+@pytest.mark.parametrize("kind", CALLS)
 def test_it_fails(make: Make, kind: str) -> None:
     for number, call, fault in points(record(make)):
-        if fault is not KILLED_AFTER and kind == KINDS.get(call.name, "making"):
+        if fault is not KILLED_AFTER and kind == kind_of(call):
             live_through(make, number, fault)

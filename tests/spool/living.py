@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from collections.abc import Callable, Iterator
 
 from spoold.checking import Finding, Kind, Severity, check
 from spoold.checking.verification import find_results, verify
 from spoold.sweeping import sweep
-from tests.spool.faulty import READS, Call, Fault, Plan
+from tests.spool.faulty import KILLED_AFTER, READS, Call, Fault, Plan
 from tests.spool.lab import Lab
 from tests.spool.life import ENDS, Life, archived
 
 CALLS = ("reading", "renaming", "making")
+SAMPLE = 250
 Make = Callable[[], Lab]
+Point = tuple[int, Call, Fault]
 
 
 def record(make: Make, kind: type[Life] = Life) -> list[Call]:
@@ -75,7 +78,7 @@ def kind_of(call: Call) -> str:
     return "renaming" if call.name in ("rename", "link", "unlink", "rmdir") else "making"
 
 
-def points(calls: list[Call]) -> Iterator[tuple[int, Call, Fault]]:
+def points(calls: list[Call]) -> Iterator[Point]:
     """Each call that changes something with each fault; of readings, each kind once a process."""
     seen: set[Call] = set()
     for number, call in enumerate(calls, 1):
@@ -83,6 +86,17 @@ def points(calls: list[Call]) -> Iterator[tuple[int, Call, Fault]]:
             continue
         seen.add(call)
         yield from ((number, call, fault) for fault in call.faults())
+
+
+def fails(calls: list[Call], kind: str) -> list[Point]:
+    """The points at which a call of this kind fails, and its process lives."""
+    return [one for one in points(calls) if one[2] is not KILLED_AFTER and kind_of(one[1]) == kind]
+
+
+def sample(found: list[Point]) -> list[Point]:
+    """Some of them, always the same; not every n-th one, which might always be the same fault."""
+    chosen = random.Random(1).sample(range(len(found)), min(SAMPLE, len(found)))
+    return [found[index] for index in sorted(chosen)]
 
 
 def live_through(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import pytest
 
-from tests.spool.faulty import KILLED_AFTER, Call, Fault
-from tests.spool.living import CALLS, Make, kind_of, live_through, points, record
+from tests.spool.faulty import KILLED_AFTER
+from tests.spool.living import CALLS, Make, Point, fails, live_through, points, record, sample
 from tests.spool.node_life import NodeLife
 
 pytestmark = [pytest.mark.usefixtures("hurry"), pytest.mark.timeout(400)]
 
 
-def of_node(make: Make) -> Iterator[tuple[int, Call, Fault]]:
-    calls = points(record(make, NodeLife))
-    return (point for point in calls if point[1].actor == "node")
+def of_node(found: Iterable[Point]) -> list[Point]:
+    return [point for point in found if point[1].actor == "node"]
 
 
 def test_no_fault(make: Make) -> None:
@@ -30,13 +29,20 @@ def test_no_fault(make: Make) -> None:
 
 @pytest.mark.parametrize("comes_back", [True, False])
 def test_the_node_is_killed(make: Make, comes_back: bool) -> None:
-    for number, _, fault in of_node(make):
+    for number, _, fault in of_node(points(record(make, NodeLife))):
         if fault is KILLED_AFTER:
             live_through(make, number, fault, comes_back, NodeLife)
 
 
 @pytest.mark.parametrize("kind", CALLS)
 def test_a_call_of_the_node_fails(make: Make, kind: str) -> None:
-    for number, call, fault in of_node(make):
-        if fault is not KILLED_AFTER and kind == kind_of(call):
-            live_through(make, number, fault, kind=NodeLife)
+    for number, _, fault in sample(of_node(fails(record(make, NodeLife), kind))):
+        live_through(make, number, fault, kind=NodeLife)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("kind", CALLS)
+def test_each_call_of_the_node_fails(make: Make, kind: str) -> None:
+    for number, _, fault in of_node(fails(record(make, NodeLife), kind)):
+        live_through(make, number, fault, kind=NodeLife)

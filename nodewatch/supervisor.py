@@ -1,4 +1,6 @@
-"""Watches over the running processes: pause, resume, stop. Never touches the spool, which may hang."""
+"""Watches over the running processes: pause, resume, stop, and an end when their time is over. Never touches
+the spool, which may hang.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,15 @@ from threading import Event, Lock, Thread
 from distribute_compute_config.errors import DistributeError
 from nodewatch.folders import remove
 from nodewatch.owner.policy import Aside, Stance
-from nodewatch.process import PauseState, Run, Touch, Usage, pause, peek, read_exit, resume, stop
+from nodewatch.process import Limits, PauseState, Run, Touch, Usage, pause, peek, read_exit, resume, stop
 from nodewatch.scratch import Scratch
+from nodewatch.timekeeping import TimeKeeper
 
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.25
 _MOST_CONTENT_BYTES = 4096
+_NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Supervisor:
         self._scratch = scratch
         self._lock = Lock()
         self._runs: dict[str, Run] = {}
+        self._keepers: dict[str, TimeKeeper] = {}
         self._paused: set[str] = set()
         self._here, self._spool = _restore(scratch.pause_record)
         self._aside = Aside()
@@ -56,15 +61,20 @@ class Supervisor:
         self._stop.set()
         self._thread.join()
 
-    def add(self, key: str, run: Run) -> None:
-        """Watch over a run from now on; a pause that is in force stops it at the next look."""
+    def add(self, key: str, run: Run, limits: Limits = _NO_LIMITS) -> None:
+        """Watch over a run from now on; a pause that is in force stops it at the next look.
+
+        It is ended when it has run for ``limits.time_s``; the other limits are its runner's.
+        """
         with self._lock:
             self._runs[key] = run
+            self._keepers[key] = TimeKeeper(run, limits, time.monotonic())
 
     def remove(self, key: str) -> None:
         """The run has ended."""
         with self._lock:
             run = self._runs.pop(key, None)
+            self._keepers.pop(key, None)
             self._paused.discard(key)
             self._spent_s += _cpu_s(run) if run else 0.0
 
@@ -133,7 +143,11 @@ class Supervisor:
         while not self._stop.wait(_LOOK_EVERY_S):
             try:
                 over = self._look()
-                self._apply()
+                try:
+                    self._apply()
+                finally:
+                    # At once: the next daemon must know of a pause, however soon this one dies.
+                    self._keep_time()
                 if over:
                     # Last, whatever it is: what can't be removed must not keep the processes stopped.
                     remove(self._scratch.pause)
@@ -164,6 +178,16 @@ class Supervisor:
                 elif key in self._paused:
                     resume(run)
                     self._paused.discard(key)
+
+    def _keep_time(self) -> None:
+        """End the runs whose time is over; time stands still while they are stopped."""
+        now_s = time.monotonic()
+        with self._lock:
+            for key, run in self._runs.items():
+                reason = self._keepers[key].look(key in self._paused, now_s)
+                if reason:
+                    _log.warning("%s: %s", key, reason)
+                    stop(run, reason)
 
     def adopt_paused(self, key: str) -> None:
         """A run whose processes an earlier daemon may have stopped."""

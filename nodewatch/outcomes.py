@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
+from nodewatch.evicting import EVICTED
 from nodewatch.process import ExitRecord
 from nodewatch.queue import Claimed
 from spoold.losses import Loss, LossCause, judge_losses
@@ -69,6 +70,16 @@ def judge(ended: ExitRecord, lost: Setback | None) -> Ending:
     if lost:
         return Ending(Outcome.FAILED, lost.reason, lost)
     return Ending(Outcome.FAILED, describe(ended))
+
+
+def set_back(ended: ExitRecord, evicted: str) -> Setback | None:
+    """What an attempt suffered that was ``evicted`` (which is why; empty: it wasn't).
+
+    None if it was done before it was told to end, or if it was ended for another reason.
+    """
+    if ended.kill_reason is not None:
+        return Setback(ended.kill_reason) if ended.kill_reason.startswith(EVICTED) else None
+    return Setback(evicted) if evicted and ended.exit_code != 0 else None
 
 
 def describe(ended: ExitRecord) -> str:

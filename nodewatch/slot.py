@@ -20,8 +20,9 @@ from nodewatch.building import BuildFailed, BuildRun, publish_build
 from nodewatch.cache import Cache
 from nodewatch.config import NodeConfig
 from nodewatch.environment import build_argv, job_argv, make_environment
+from nodewatch.evicting import Checkpoint, plan_checkpoint
 from nodewatch.folders import remove
-from nodewatch.outcomes import REQUEUED, Setback, kill_text, nothing_ran
+from nodewatch.outcomes import REQUEUED, Setback, kill_text, nothing_ran, set_back
 from nodewatch.process import (
     ExitRecord,
     Launcher,
@@ -192,14 +193,14 @@ class Slot:
 
     def _finish(self, claimed: Claimed, folder: AttemptFolder, tree: Tree, ended: ExitRecord) -> None:
         folder.keep_saved(tree.save)
-        lost = None
+        lost = set_back(ended, folder.evicted())
         if ended.exit_code != 0 and self._tools.scratch.full():
             # What the job left behind may be what fills the disk.
             tree.remove()
-            lost = Setback(_NO_SPACE, LossCause.RETURNED)
+            lost = lost or Setback(_NO_SPACE, LossCause.RETURNED)
             # So that the node rests, the longer the more often this happens.
             self.trouble = _NO_SPACE
-        else:
+        elif not lost:
             self._tools.note(claimed, ended)
         self._hand_on(folder, ended, lost)
 
@@ -260,7 +261,7 @@ class Slot:
     def _await(self, run: Run) -> ExitRecord:
         """Wait for the end of a run; touches nothing but the run. Raises Stopping or Lost."""
         tools = self._tools
-        tools.supervisor.add(self.key, run)
+        tools.supervisor.add(self.key, run, self._checkpoint())
         try:
             while not run.wait(_WAIT_S):
                 reason = self._end_reason or (REQUEUED if tools.requeue.is_set() else "")
@@ -272,6 +273,12 @@ class Slot:
         finally:
             tools.supervisor.remove(self.key)
             run.close()
+
+    def _checkpoint(self) -> Checkpoint | None:
+        """What the job, not a build, asks for before it is evicted."""
+        if self.claimed is None or self.phase != "running":
+            return None
+        return plan_checkpoint(self.claimed.job, self._tools.config.evict_grace_s)
 
     def _exit(self, folder: AttemptFolder) -> ExitRecord:
         """The record of a run whose runner is gone. Raises Lost if there is none."""

@@ -16,7 +16,7 @@ from threading import Thread
 
 from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import AttemptFolder
-from nodewatch.outcomes import Ending, Next, Setback, count_losses, decide, judge, make_record
+from nodewatch.outcomes import Ending, Next, Setback, count_losses, decide, judge, make_record, set_back
 from nodewatch.process import ExitRecord
 from nodewatch.queue import Claimed
 from nodewatch.takeover import take_over
@@ -177,7 +177,8 @@ class Uploader:
         return True
 
     def _stage(self, upload: Upload) -> Ending:
-        ending = judge(upload.ended, upload.lost)
+        lost = upload.lost or set_back(upload.ended, upload.folder.evicted())
+        ending = judge(upload.ended, lost)
         if ending.lost:
             ending = count_losses(ending, upload.ticket, read_losses(self._spool, upload.claimed.ref.folder))
         if ending.lost:

@@ -51,6 +51,7 @@ RECORDS = {
     "`running.json`": records.NodeStatus,
     "a running job": records.RunningJob,
     "a quarantine": records.Quarantine,
+    "a pause of some jobs": records.JobPause,
     "`NODE.ok`, `NODE.failed`": records.BuildRecord,
     "`TICKET.lost`, `TICKET.returned`": records.LossRecord,
     "`NAME.retry`": records.RetryRequest,

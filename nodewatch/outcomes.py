@@ -12,7 +12,7 @@ from nodewatch.evicting import EVICTED
 from nodewatch.process import ExitRecord
 from nodewatch.queue import Claimed
 from spoold.losses import Loss, LossCause, judge_losses
-from spoold.records import JobRecord, Outcome
+from spoold.records import JobRecord, JobSpec, Outcome
 from spoold.tickets import Ticket
 
 CANCELLED = "cancelled"
@@ -80,6 +80,11 @@ def set_back(ended: ExitRecord, evicted: str) -> Setback | None:
     if ended.kill_reason is not None:
         return Setback(ended.kill_reason) if ended.kill_reason.startswith(EVICTED) else None
     return Setback(evicted) if evicted and ended.exit_code != 0 else None
+
+
+def is_saved(ending: Ending, job: JobSpec) -> bool:
+    """Whether the next attempt goes on from what this one saved."""
+    return job.resume and ending.lost is not None and ending.lost.reason.startswith(EVICTED)
 
 
 def describe(ended: ExitRecord) -> str:

@@ -36,6 +36,7 @@ from nodewatch.process import (
     was_started,
 )
 from nodewatch.queue import Claimed
+from nodewatch.resuming import fetch_save
 from nodewatch.scratch import Scratch
 from nodewatch.supervisor import Supervisor
 from nodewatch.takeover import take_over
@@ -168,6 +169,8 @@ class Slot:
         if not tree.ready(header):
             tree.copy_from(built)
         tree.prepare(header, claimed.job, tools.spool, tools.cache)
+        if claimed.job.resume and claimed.ticket.attempt > 1:
+            fetch_save(tools.spool, header.namespace, header.batch, claimed.ticket, tree.resume)
         self.phase = "running"
         argv = job_argv(claimed.job, len(claimed.grant.cores))
         spec = self._spec(claimed, argv, tree, (folder.stdout, folder.stderr))

@@ -16,7 +16,17 @@ from threading import Thread
 
 from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import AttemptFolder
-from nodewatch.outcomes import Ending, Next, Setback, count_losses, decide, judge, make_record, set_back
+from nodewatch.outcomes import (
+    Ending,
+    Next,
+    Setback,
+    count_losses,
+    decide,
+    is_saved,
+    judge,
+    make_record,
+    set_back,
+)
 from nodewatch.process import ExitRecord
 from nodewatch.queue import Claimed
 from nodewatch.takeover import take_over
@@ -24,6 +34,7 @@ from spoold.claims import back_off, give_back
 from spoold.losses import Loss, note_loss, read_losses
 from spoold.publication import Result, count_errors, discard, finish, keep_attempt, publish, stage
 from spoold.records import Outcome
+from spoold.saves import keep_save, saved_files
 from spoold.snapshot import BatchRef, read_state
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket
@@ -181,14 +192,17 @@ class Uploader:
         ending = judge(upload.ended, lost)
         if ending.lost:
             ending = count_losses(ending, upload.ticket, read_losses(self._spool, upload.claimed.ref.folder))
-        if ending.lost:
+        if ending.lost and not is_saved(ending, upload.claimed.job):
             return ending
         if upload.lost:
             upload.folder.complete()
         record = make_record(upload.claimed, upload.ended, ending)
         folder = upload.folder
         result = Result(record, upload.ticket, folder.stdout, folder.stderr, folder.save)
-        stage(self._spool, result)
+        staged = stage(self._spool, result)
+        if ending.lost and not any(saved_files(staged)):
+            # An earlier save is worth more than none.
+            discard(self._spool, record.namespace, record.batch, upload.ticket)
         return ending
 
     def _plan(self, upload: Upload, ending: Ending) -> Next:
@@ -212,7 +226,7 @@ class Uploader:
             case Next.RETRY:
                 counts = self._keep(ref, ticket)
             case Next.GIVE_BACK:
-                counts = self._give_back(ref, ticket, ending)
+                counts = self._give_back(upload, ending)
         what = ending.outcome.value if counts else "void: the job was given to another node"
         _log.info("%s %s %s", upload.key, what, ending.reason)
         if counts and plan is Next.PUBLISH:
@@ -245,10 +259,16 @@ class Uploader:
         again = back_off if self._spool.settings.retry_wait_s else give_back
         return again(self._spool, ref.folder, ticket) is not None
 
-    def _give_back(self, ref: BatchRef, ticket: Ticket, ending: Ending) -> bool:
+    def _give_back(self, upload: Upload, ending: Ending) -> bool:
+        ref, ticket = upload.claimed.ref, upload.ticket
+        saved = is_saved(ending, upload.claimed.job)
         if ticket not in read_state(self._spool, ref.folder, State.CLAIMED):
             # It was given back before: that is noted already, and its batch may have been closed since.
+            if saved:
+                discard(self._spool, ref.namespace, ref.batch, ticket)
             return False
+        if saved:
+            keep_save(self._spool, ref.namespace, ref.batch, ticket)
         if ending.lost and ending.lost.cause:
             note_loss(self._spool, ref.folder, Loss(ticket, ending.lost.cause), ending.reason)
         return give_back(self._spool, ref.folder, ticket) is not None

@@ -41,12 +41,16 @@ class Setback:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended. ``final``: whatever the job's ``retries``, it isn't tried again."""
+    """How an attempt ended. ``final``: whatever the job's ``retries``, it isn't tried again.
+
+    ``saved``: what it saved is staged, for the next attempt to go on from.
+    """
 
     outcome: Outcome
     reason: str
     lost: Setback | None = None
     final: bool = False
+    saved: bool = False
 
 
 def nothing_ran(reason: str, now: float) -> ExitRecord:
@@ -82,8 +86,8 @@ def set_back(ended: ExitRecord, evicted: str) -> Setback | None:
     return Setback(evicted) if evicted and ended.exit_code != 0 else None
 
 
-def is_saved(ending: Ending, job: JobSpec) -> bool:
-    """Whether the next attempt goes on from what this one saved."""
+def may_resume(ending: Ending, job: JobSpec) -> bool:
+    """Whether the next attempt shall go on from what this one saved, if that is anything."""
     return job.resume and ending.lost is not None and ending.lost.reason.startswith(EVICTED)
 
 

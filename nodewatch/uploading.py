@@ -22,9 +22,9 @@ from nodewatch.outcomes import (
     Setback,
     count_losses,
     decide,
-    is_saved,
     judge,
     make_record,
+    may_resume,
     set_back,
 )
 from nodewatch.process import ExitRecord
@@ -192,7 +192,7 @@ class Uploader:
         ending = judge(upload.ended, lost)
         if ending.lost:
             ending = count_losses(ending, upload.ticket, read_losses(self._spool, upload.claimed.ref.folder))
-        if ending.lost and not is_saved(ending, upload.claimed.job):
+        if ending.lost and not may_resume(ending, upload.claimed.job):
             return ending
         if upload.lost:
             upload.folder.complete()
@@ -200,9 +200,12 @@ class Uploader:
         folder = upload.folder
         result = Result(record, upload.ticket, folder.stdout, folder.stderr, folder.save)
         staged = stage(self._spool, result)
-        if ending.lost and not any(saved_files(staged)):
-            # An earlier save is worth more than none.
-            discard(self._spool, record.namespace, record.batch, upload.ticket)
+        if not ending.lost:
+            return ending
+        if any(saved_files(staged)):
+            return replace(ending, saved=True)
+        # An earlier save is worth more than an empty one.
+        discard(self._spool, record.namespace, record.batch, upload.ticket)
         return ending
 
     def _plan(self, upload: Upload, ending: Ending) -> Next:
@@ -226,7 +229,7 @@ class Uploader:
             case Next.RETRY:
                 counts = self._keep(ref, ticket)
             case Next.GIVE_BACK:
-                counts = self._give_back(upload, ending)
+                counts = self._give_back(ref, ticket, ending)
         what = ending.outcome.value if counts else "void: the job was given to another node"
         _log.info("%s %s %s", upload.key, what, ending.reason)
         if counts and plan is Next.PUBLISH:
@@ -259,15 +262,13 @@ class Uploader:
         again = back_off if self._spool.settings.retry_wait_s else give_back
         return again(self._spool, ref.folder, ticket) is not None
 
-    def _give_back(self, upload: Upload, ending: Ending) -> bool:
-        ref, ticket = upload.claimed.ref, upload.ticket
-        saved = is_saved(ending, upload.claimed.job)
+    def _give_back(self, ref: BatchRef, ticket: Ticket, ending: Ending) -> bool:
         if ticket not in read_state(self._spool, ref.folder, State.CLAIMED):
             # It was given back before: that is noted already, and its batch may have been closed since.
-            if saved:
+            if ending.saved:
                 discard(self._spool, ref.namespace, ref.batch, ticket)
             return False
-        if saved:
+        if ending.saved:
             keep_save(self._spool, ref.namespace, ref.batch, ticket)
         if ending.lost and ending.lost.cause:
             note_loss(self._spool, ref.folder, Loss(ticket, ending.lost.cause), ending.reason)

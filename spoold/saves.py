@@ -58,14 +58,16 @@ def sweep_saves(spool: Spool) -> None:
     root = spool.layout.saves_root
     for namespace in spool.ops.names(root):
         for batch in spool.ops.names(root / namespace):
-            _sweep_batch(spool, namespace, batch)
+            sweep_batch(spool, namespace, batch)
             spool.ops.remove_empty(root / namespace / batch)
         spool.ops.remove_empty(root / namespace)
 
 
-def _sweep_batch(spool: Spool, namespace: str, batch: str) -> None:
-    saves, ref = _list(spool, namespace, batch), find_batch(spool, namespace, batch)
-    if not saves or ref is None:
+def sweep_batch(spool: Spool, namespace: str, batch: str) -> None:
+    """Likewise for one batch."""
+    saves = _list(spool, namespace, batch)
+    ref = find_batch(spool, namespace, batch) if saves else None
+    if ref is None:
         return
     # Only what was seen counts: a listing may miss a ticket (NFS 3), and a job without its save begins anew.
     ended = {ticket.job for state in TERMINAL for ticket in read_state(spool, ref.folder, state)}

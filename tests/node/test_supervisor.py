@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from nodewatch.process import Launcher, Run, RunSpec, Touch, adopt, find_processes, stop
+from nodewatch.evicting import Checkpoint, plan_checkpoint, read_eviction
+from nodewatch.process import Launcher, Run, RunSpec, Touch, adopt, find_processes, read_exit, stop
 from nodewatch.scratch import Scratch
 from nodewatch.supervisor import Supervisor
+from spoold.records import JobSpec
 from tests.node.measuring import grows, ticks_of
 from tests.support import find_runs, wait_until
 
@@ -138,3 +141,58 @@ def test_the_time_in_pauses_is_known_to_every_daemon(place: Place) -> None:
     for run in adopted.values():
         assert run is not None
         run.close()
+
+
+CATCH = """
+import signal, sys
+def save(*_): open("saved", "w").write("all"); sys.exit(3)
+signal.signal(signal.SIGUSR1, save)
+signal.alarm(100)
+print("ready", flush=True)
+while True: pass
+"""
+
+
+def test_what_stands_still_is_woken_to_be_evicted(place: Place, tmp_path: Path) -> None:
+    """As an owner's policy wants it: everything ends, at once or after its checkpoint."""
+    run_dir = place.scratch.runs / "anna" / "hello" / "catches~1"
+    run_dir.mkdir()
+    argv = (sys.executable, "-S", "-c", CATCH)
+    env = {"PATH": os.environ["PATH"]}
+    supervisor = place.supervise()
+    with Launcher() as launcher:
+        run = launcher.launch(run_dir, RunSpec(argv, run_dir, env, run_dir / "out", run_dir / "err"))
+        wait_until(lambda: "ready" in (run_dir / "out").read_text())
+        supervisor.add("anna/hello/catches~1@alpha", run, Checkpoint(signal.SIGUSR1, 60.0))
+        place.scratch.pause.touch()
+        place.stands(*KEYS)
+        supervisor.evicting = "the owner is back"
+        with run:
+            assert run.wait(5.0)
+    for stopped in place.runs.values():
+        assert stopped.wait(5.0)
+        ended = read_exit(stopped.run_dir)
+        assert ended and ended.kill_reason == "evicted: the owner is back"
+    ended = read_exit(run_dir)
+    assert ended and (ended.exit_code, ended.kill_reason) == (3, None)
+    assert (run_dir / "saved").read_text() == "all"
+    eviction = read_eviction(run_dir)
+    assert eviction and eviction.reason == "evicted: the owner is back"
+    supervisor.close()
+
+
+@pytest.mark.parametrize(
+    ("on_evict", "asked_s", "most_s", "planned"),
+    [
+        (None, 20.0, 30.0, None),
+        ("SIGNONE", None, 30.0, None),
+        ("SIGUSR2", None, 30.0, Checkpoint(signal.SIGUSR2, 30.0)),
+        ("SIGUSR1", 20.0, 30.0, Checkpoint(signal.SIGUSR1, 20.0)),
+        ("SIGUSR1", 600.0, 30.0, Checkpoint(signal.SIGUSR1, 30.0)),
+    ],
+)
+def test_what_a_job_gets(
+    on_evict: str | None, asked_s: float | None, most_s: float, planned: Checkpoint | None
+) -> None:
+    job = JobSpec("a", on_evict=on_evict, evict_grace_s=asked_s)
+    assert plan_checkpoint(job, most_s) == planned

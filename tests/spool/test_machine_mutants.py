@@ -90,13 +90,6 @@ def sweep_all_saves(spool: Spool, namespace: str, batch: str) -> None:
         spool.ops.remove_tree(spool.layout.saves_root / namespace / batch / save)
 
 
-def keep_the_later_save(spool: Spool, namespace: str, batch: str, ticket: Ticket) -> None:
-    """What a daemon kept before it died is replaced by what the next one stages."""
-    place = spool.layout.save(namespace, batch, ticket)
-    spool.ops.remove_tree(place)
-    spool.ops.move_in(spool.layout.staging(namespace, batch, ticket), place)
-
-
 Places = tuple[tuple[object, str], ...]
 
 MUTANTS: dict[str, tuple[Places, Callable[..., object]]] = {
@@ -107,8 +100,7 @@ MUTANTS: dict[str, tuple[Places, Callable[..., object]]] = {
     "publish deafly": (((publication, "publish"),), publish_deafly),
     "finish": (((publication, "finish"), (steward, "finish")), finish_by_copy),
     "set aside": (((publication, "_set_aside"),), set_nothing_aside),
-    "sweep saves": (((saves, "_sweep_batch"),), sweep_all_saves),
-    "keep save": (((saves, "keep_save"),), keep_the_later_save),
+    "sweep saves": (((saves, "sweep_batch"),), sweep_all_saves),
     "reopen": (((retrying, "_reopen"),), reopen_nothing),
 }
 

@@ -1,6 +1,7 @@
-"""A job that counts up to TO, and goes on where an earlier attempt was told to stop: ``counter.py TO FOLDER``.
+"""A job that counts up to TO, and goes on where an earlier attempt was told to stop.
 
-It notes each number in FOLDER/counted, and in the end saves the sum. SIGUSR1 lets it save where it is, and wait.
+``counter.py TO FOLDER [leave]`` notes each number in FOLDER/counted, and in the end saves the sum. SIGUSR1 lets it
+save where it is, and wait for its end, or leave with exit code 9.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ def tell(*_: object) -> None:
     told = True
 
 
-def main(to: int, folder: Path) -> None:
+def main(to: int, folder: Path, leave: bool) -> None:
     signal.signal(signal.SIGUSR1, tell)
     state = Path("input/resume/state")
     number, total = map(int, state.read_text().split()) if state.exists() else (0, 0)
     while number < to:
         if told:
             Path("distribute_save/state").write_text(f"{number} {total}")
+            if leave:
+                sys.exit(9)
             signal.pause()
         with (folder / "counted").open("a") as counted:
             counted.write(f"{number}\n")
@@ -34,4 +37,4 @@ def main(to: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), "leave" in sys.argv[3:])

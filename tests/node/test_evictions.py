@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,19 @@ import pytest
 from spoold.records import Outcome
 from spoold.sweeping import sweep
 from spoold.tickets import State
-from tests.lab import Daemon, Lab
+from tests.lab import FAST, Daemon, Lab
 from tests.support import wait_until
 
 COUNTER = Path(__file__).with_name("counter.py")
 EVICTING = ("--no-steward", "--pause", "evict")
-RESUMING = {"on_evict": "SIGUSR1", "evict_grace_s": 2.0, "resume": True}
+RESUMING = {"on_evict": "SIGUSR1", "evict_grace_s": 4.0, "resume": True}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """Where nobody takes a dead daemon's job away, however slow the machine is."""
+    with Lab(tmp_path / "lab", replace(FAST, lease_s=60.0)) as lab:
+        yield lab
 
 
 def admit(lab: Lab, name: str, command: str, wishes: Mapping[str, Any], **entry: Any) -> str:
@@ -35,9 +43,9 @@ def admit(lab: Lab, name: str, command: str, wishes: Mapping[str, Any], **entry:
     return key
 
 
-def counting(folder: Path, to: int = 60) -> str:
+def counting(folder: Path, to: int, then: str = "") -> str:
     """Counts slowly up to that, and saves where it is when it is told to; also through a shell that waits."""
-    return f"{sys.executable} -S {COUNTER} {to} {folder}; exit $?"
+    return f"{sys.executable} -S {COUNTER} {to} {folder} {then}; exit $?"
 
 
 def count(folder: Path) -> list[int]:
@@ -54,7 +62,7 @@ def pause(node: Daemon) -> Path:
 def test_a_job_goes_on_elsewhere_from_its_checkpoint(lab: Lab, tmp_path: Path) -> None:
     """Three nodes, evicted twice: nothing is counted twice, nothing left out, and no try is used up."""
     steward = lab.steward()
-    key = admit(lab, "far", counting(tmp_path), RESUMING)
+    key = admit(lab, "far", counting(tmp_path, 60), RESUMING)
     reached = 0
     for name in ("alpha", "beta"):
         node = lab.node(name, *EVICTING)
@@ -171,7 +179,7 @@ def test_a_daemon_that_dies_between_keeping_and_giving_back(lab: Lab, tmp_path: 
     """The next one does it again: the job goes on from its checkpoint, whatever was done before."""
     dying = (sys.executable, str(Path(__file__).with_name("dying.py")), death)
     lab.steward()
-    key = admit(lab, "far", counting(tmp_path, 25), RESUMING)
+    key = admit(lab, "far", counting(tmp_path, 25, "leave"), RESUMING)
     node = lab.node("alpha", *EVICTING, before=dying)
     wait_until(lambda: len(count(tmp_path)) >= 5)
     pause(node)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -21,7 +20,7 @@ from tests.support import wait_until
 
 COUNTER = Path(__file__).with_name("counter.py")
 EVICTING = ("--no-steward", "--pause", "evict")
-RESUMING = {"on_evict": "SIGUSR1", "evict_grace_s": 4.0, "resume": True}
+RESUMING = {"on_evict": "SIGUSR1", "evict_grace": "4s", "resume": True}
 
 
 @pytest.fixture
@@ -31,16 +30,9 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         yield lab
 
 
-def admit(lab: Lab, name: str, command: str, wishes: Mapping[str, Any], **entry: Any) -> str:
-    """A batch of one job, admitted while no node is there, with ``wishes`` written into its record."""
-    key = lab.batch(name, {"a": {"command": command, **entry}})
-    lab.wait(lambda: lab.tickets(key), 10, "it is admitted")
-    place = lab.place(key)
-    assert place is not None
-    jobs = json.loads(place.jobs.read_text())
-    jobs["jobs"][0] |= wishes
-    place.jobs.write_text(json.dumps(jobs))
-    return key
+def submit(lab: Lab, name: str, command: str, wishes: Mapping[str, Any]) -> str:
+    """A batch of one job that asks for ``wishes``."""
+    return lab.batch(name, {"a": {"command": command, **wishes}})
 
 
 def counting(folder: Path, to: int, then: str = "") -> str:
@@ -62,7 +54,7 @@ def pause(node: Daemon) -> Path:
 def test_a_job_goes_on_elsewhere_from_its_checkpoint(lab: Lab, tmp_path: Path) -> None:
     """Three nodes, evicted twice: nothing is counted twice, nothing left out, and no try is used up."""
     steward = lab.steward()
-    key = admit(lab, "far", counting(tmp_path, 60), RESUMING)
+    key = submit(lab, "far", counting(tmp_path, 60), RESUMING)
     reached = 0
     for name in ("alpha", "beta"):
         node = lab.node(name, *EVICTING)
@@ -97,7 +89,7 @@ def test_a_job_that_asks_for_nothing_begins_anew(lab: Lab, tmp_path: Path) -> No
         f"echo $DISTRIBUTE_ATTEMPT >> {tmp_path}/tries; ls input >> {tmp_path}/found; "
         "echo half > distribute_save/x; while ! test -e {go}; do sleep 0.02; done; echo whole > distribute_save/x"
     ).format(go=tmp_path / "go")
-    key = admit(lab, "plain", script, {})
+    key = submit(lab, "plain", script, {})
     node = lab.node("alpha", *EVICTING)
     wait_until((tmp_path / "tries").exists)
     there = pause(node)
@@ -117,7 +109,7 @@ def test_an_owner_grants_no_more_than_he_says(lab: Lab, tmp_path: Path) -> None:
     """A job that doesn't end of itself after its signal is ended; it saved nothing, and so nothing is kept."""
     lab.steward()
     command = f"trap 'touch {tmp_path}/told' USR1; touch {tmp_path}/begun; while :; do sleep 0.05; done"
-    key = admit(lab, "slow", command, {**RESUMING, "evict_grace_s": 600.0})
+    key = submit(lab, "slow", command, {**RESUMING, "evict_grace": "10m"})
     node = lab.node("alpha", *EVICTING, "--evict-grace", "1s")
     wait_until((tmp_path / "begun").exists)
     pause(node)
@@ -132,7 +124,7 @@ def test_a_job_that_ends_by_itself_after_its_signal(lab: Lab, tmp_path: Path, co
     """Done is done; anything else is no error of its own."""
     lab.steward()
     command = f"trap 'exit {code}' USR1; touch {tmp_path}/begun; while :; do sleep 0.05; done"
-    key = admit(lab, "self", command, RESUMING)
+    key = submit(lab, "self", command, RESUMING)
     node = lab.node("alpha", *EVICTING)
     wait_until((tmp_path / "begun").exists)
     pause(node)
@@ -152,7 +144,7 @@ def test_a_daemon_that_dies_in_an_eviction_leaves_one_that_goes_through_with_it(
     command = (
         f"trap 'echo told >> {tmp_path}/told' USR1; touch {tmp_path}/begun; while :; do sleep 0.05; done"
     )
-    key = admit(lab, "dead", command, {**RESUMING, "evict_grace_s": 4.0})
+    key = submit(lab, "dead", command, {**RESUMING, "evict_grace": "4s"})
     node = lab.node("alpha", *EVICTING)
     wait_until((tmp_path / "begun").exists)
     there = pause(node)
@@ -179,7 +171,7 @@ def test_a_daemon_that_dies_between_keeping_and_giving_back(lab: Lab, tmp_path: 
     """The next one does it again: the job goes on from its checkpoint, whatever was done before."""
     dying = (sys.executable, str(Path(__file__).with_name("dying.py")), death)
     lab.steward()
-    key = admit(lab, "far", counting(tmp_path, 25, "leave"), RESUMING)
+    key = submit(lab, "far", counting(tmp_path, 25, "leave"), RESUMING)
     node = lab.node("alpha", *EVICTING, before=dying)
     wait_until(lambda: len(count(tmp_path)) >= 5)
     pause(node)

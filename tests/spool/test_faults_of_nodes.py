@@ -66,6 +66,8 @@ class Daemon:
     def upload_again(self) -> None:
         if self._left:
             self._left = self._uploader._upload(self._left, again=True)
+        # As its thread does when nothing new comes.
+        self._uploader._settle()
 
     def take(self, ref: BatchRef, ticket: Ticket) -> None:
         if self._scratch.holds(ref.namespace, ref.batch, ticket.job):

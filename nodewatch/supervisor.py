@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -269,7 +270,7 @@ def read_touch(path: Path) -> Touch | None:
         return Touch(info.st_ino, info.st_mtime_ns, "", info.st_uid)
     try:
         info = os.fstat(handle)
-        content = os.read(handle, MOST_CONTENT_BYTES) if _is_file(info) else b""
+        content = os.read(handle, MOST_CONTENT_BYTES) if stat.S_ISREG(info.st_mode) else b""
         return Touch(info.st_ino, info.st_mtime_ns, content.decode(errors="replace"), info.st_uid)
     finally:
         os.close(handle)
@@ -284,10 +285,6 @@ def _cpu_s(run: Run) -> float:
     """What an ended run has used; what it uses still if its end isn't known."""
     ended = read_exit(run.run_dir)
     return ended.user_cpu_s + ended.system_cpu_s if ended else peek(run).cpu_s
-
-
-def _is_file(info: os.stat_result) -> bool:
-    return (info.st_mode & 0o170000) == 0o100000
 
 
 def _restore(record: Path) -> tuple[PauseState, PauseState]:

@@ -66,7 +66,7 @@ def test_a_job_goes_on_elsewhere_from_its_checkpoint(lab: Lab, tmp_path: Path) -
         assert not lab.living()
         lab.wait(lambda: not lab.status(name).jobs, 5, "nothing is there")  # noqa: B023
         assert lab.status(name).paused_by.startswith("scratch")
-        assert "evicted: paused by a file in scratch" in node.said
+        assert "evicted: paused by scratch" in node.said
     lab.node("gamma", "--no-steward")
     assert lab.wait_finished(key) == {State.DONE: ["a~3@gamma"]}
     counted = count(tmp_path)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nodewatch.evicting import Checkpoint, plan_checkpoint, read_eviction
+from nodewatch.owner.policy import Aside, Stance
 from nodewatch.process import Launcher, Run, RunSpec, Touch, adopt, find_processes, read_exit, stop
 from nodewatch.scratch import Scratch
 from nodewatch.supervisor import Supervisor
@@ -166,18 +167,18 @@ def test_what_stands_still_is_woken_to_be_evicted(place: Place, tmp_path: Path) 
         supervisor.add("anna/hello/catches~1@alpha", run, Checkpoint(signal.SIGUSR1, 60.0))
         place.scratch.pause.touch()
         place.stands(*KEYS)
-        supervisor.evicting = "the owner is back"
+        supervisor.step_aside(Aside(Stance.EVICT, "owner", "a key was hit"))
         with run:
             assert run.wait(5.0)
     for stopped in place.runs.values():
         assert stopped.wait(5.0)
         ended = read_exit(stopped.run_dir)
-        assert ended and ended.kill_reason == "evicted: the owner is back"
+        assert ended and ended.kill_reason == "evicted: owner: a key was hit"
     ended = read_exit(run_dir)
     assert ended and (ended.exit_code, ended.kill_reason) == (3, None)
     assert (run_dir / "saved").read_text() == "all"
     eviction = read_eviction(run_dir)
-    assert eviction and eviction.reason == "evicted: the owner is back"
+    assert eviction and eviction.reason == "evicted: owner: a key was hit"
     supervisor.close()
 
 

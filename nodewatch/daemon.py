@@ -88,8 +88,9 @@ class Node:
         self._delegation = _find_delegation(self._config)
         publish_node(self._spool, self._describe())
         with Launcher(self._delegation) as launcher:
-            self._supervisor = Supervisor(self._scratch)
+            self._supervisor = Supervisor(self._scratch, self._config.evict)
             self._owner = OwnerWatch(self._config.aside, self._supervisor.spent_s, self._step_aside)
+            self._queue.barred = self._supervisor.barred
             self._uploader = Uploader(self._spool, self._config.name, self._uploaded)
             tools = self._tools(launcher)
             work = Work(
@@ -217,6 +218,7 @@ class Node:
             self._lease.lost
             or self._supervisor.paused()
             or self._supervisor.holding
+            or self._supervisor.evicting
             or self._reporter.draining
             or self._scratch.full()
         )

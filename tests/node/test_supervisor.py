@@ -164,7 +164,7 @@ def test_what_stands_still_is_woken_to_be_evicted(place: Place, tmp_path: Path) 
     with Launcher() as launcher:
         run = launcher.launch(run_dir, RunSpec(argv, run_dir, env, run_dir / "out", run_dir / "err"))
         wait_until(lambda: "ready" in (run_dir / "out").read_text())
-        supervisor.add("anna/hello/catches~1@alpha", run, Checkpoint(signal.SIGUSR1, 60.0))
+        supervisor.add("anna/hello/catches~1@alpha", run, checkpoint=Checkpoint(signal.SIGUSR1, 60.0))
         place.scratch.pause.touch()
         place.stands(*KEYS)
         supervisor.step_aside(Aside(Stance.EVICT, "owner", "a key was hit"))

@@ -17,6 +17,7 @@ from nodewatch.capabilities import find_capabilities
 from nodewatch.config import NodeConfig
 from nodewatch.inheritance import Inheritance
 from nodewatch.lease import NodeLease
+from nodewatch.outcomes import FENCED
 from nodewatch.presence import make_node_folder, publish_node
 from nodewatch.process import ExitRecord, Launcher
 from nodewatch.quarantine import Quarantines
@@ -28,6 +29,7 @@ from nodewatch.strays import Strays
 from nodewatch.supervisor import Supervisor
 from nodewatch.uploading import Uploader
 from spoold.daemon import StewardLoop
+from spoold.leases import LeaseHeld
 from spoold.mounts import is_local
 from spoold.records import NodeInfo, Quarantine, RecordError
 from spoold.snapshot import read_status
@@ -65,7 +67,8 @@ class Node:
         self._strays = Strays(spool, config.name, self._scratch)
         self._steward_wake = Event()
         self._idle, self._untold = Event(), Event()
-        self._lease = NodeLease(spool, config.name)
+        self._lease = NodeLease(spool, config.name, self._scratch, self._make_way)
+        self._successor = ""
         self._steward = (
             StewardLoop(spool, self._stop, self._steward_wake, self._wake.set) if config.steward else None
         )
@@ -81,7 +84,9 @@ class Node:
         publish_node(self._spool, self._describe())
         with Launcher() as launcher:
             self._supervisor = Supervisor(self._scratch)
-            self._uploader = Uploader(self._spool, self._config.name, self._config.cores, self._uploaded)
+            self._uploader = Uploader(
+                self._spool, self._config.name, self._config.cores, self._uploaded, self._lease.is_ours
+            )
             self._slot = Slot(self._tools(launcher))
             self._reporter = Reporter(
                 self._spool,
@@ -98,6 +103,12 @@ class Node:
         if not left_running:
             self._lease.release()
         lock.release()
+        if self._successor:
+            raise LeaseHeld(
+                f"node {self._config.name!r} runs on {self._successor} by now",
+                "this daemon was not heard of for too long; what ran here was stopped",
+                "give one of the two another --name",
+            )
         return left_running
 
     def _tools(self, launcher: Launcher) -> Tools:
@@ -166,7 +177,7 @@ class Node:
         if not self._free() or self._nothing_there() or not self._queue.look():
             return None
         self._reporter.hear_anew()
-        return self._queue.take() if self._free() else None
+        return self._queue.take() if self._free() and self._lease.is_ours() else None
 
     def _nothing_there(self) -> bool:
         """Our own steward has looked, and there is no batch: it wakes us when there is one."""
@@ -200,7 +211,8 @@ class Node:
         self._tidy_at_s = now_s + _TIDY_ROUNDS * self._spool.settings.rescan_s
         batches = self._queue.batches()
         self._scratch.remove_trees_except(set(batches))
-        self._strays.look(batches)
+        if batches and self._lease.is_ours():
+            self._strays.look(batches)
 
     def _free(self) -> bool:
         self._slot.trouble = ""
@@ -215,6 +227,16 @@ class Node:
         failed = ended.kill_reason is None and ended.exit_code != 0
         if self._quarantines.note(claimed.ref.key, failed, ended.wall_s):
             self._queue.forget(claimed.ref.key)
+
+    def _make_way(self, successor: str) -> None:
+        """Another daemon lives under our name: end what runs here, and then ourselves."""
+        _log.error("this node runs on %s by now: what runs here is stopped", successor)
+        self._successor = successor
+        for slot in [self._slot]:
+            if slot.claimed:
+                slot.end(slot.claimed, FENCED)
+        for order in (self._requeue, self._stop, self._wake):
+            order.set()
 
     def _start_steward(self) -> Thread:
         assert self._steward is not None

@@ -29,6 +29,10 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 _MOST_AT_ONCE = 64
 
 
+class NameLost(DistributeError):
+    """What is claimed now in the node's name may be another daemon's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """An attempt that has ended; ``lost`` says why, if that was through no fault of the job."""
@@ -50,8 +54,17 @@ class Upload:
 class Uploader:
     """A thread with a queue. What it was given and didn't finish is found on disk by the next daemon."""
 
-    def __init__(self, spool: Spool, node: str, cores: int, on_done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        node: str,
+        cores: int,
+        on_done: Callable[[], None],
+        may_claim: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``may_claim``: whether the node's name is surely ours, and what it claims too."""
         self._spool, self._node, self._cores, self._on_done = spool, node, cores, on_done
+        self._may_claim = may_claim
         self._queue: SimpleQueue[Upload | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="uploader", daemon=True)
         self.trouble = ""
@@ -178,6 +191,8 @@ class Uploader:
 
     def _take_over(self, upload: Upload) -> Upload | None:
         ref, ticket = upload.claimed.ref, upload.ticket
+        if not self._may_claim():
+            raise NameLost("the node's lease isn't ours now", "another daemon may claim jobs under its name")
         taken = take_over(self._spool, ref, ticket, self._node, upload.folder)
         if taken is None:
             return None

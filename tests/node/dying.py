@@ -2,7 +2,7 @@
 
 A point is ``WHEN OPERATION TEXT``: before, amid or after the first such operation of ``FileOps`` with TEXT in
 its last path. Amid is where half of the first piece of a file was written. WHEN may also be ``freeze``: then it
-stands still before it, until somebody sends SIGCONT.
+stands still before the first one, until somebody sends SIGCONT.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from spoold.fsops import FileOps
 def die_at(when: str, operation: str, text: str) -> None:
     """Make this process die there."""
 
+    frozen = threading.Event()
+
     @contextmanager
     def step(self: FileOps, doing: str, *paths: Path) -> Iterator[None]:
         here = doing == operation and text in str(paths[-1])
         if here and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        if here and when == "freeze":
+        if here and when == "freeze" and not frozen.is_set():
+            frozen.set()
             # To this thread, which then doesn't go on for another moment.
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         if here and when == "amid":

@@ -72,6 +72,7 @@ class Reporter:
         self._written: NodeStatus | None = None
         self._stop, self._stir = Event(), Event()
         self._looking, self._looked_s = Lock(), -1e9
+        self._checked_s = time.monotonic()
         self._thread = Thread(target=self._run, name="reporter", daemon=True)
         self.draining = False
         self.spool_full = False
@@ -135,6 +136,9 @@ class Reporter:
         if self._lease.mend():
             self._regain_lost()
             self._lease.settle()
+        elif self._is_check_due():
+            # RACE: a steward that stood still goes on to give back what it found to be of a dead node.
+            self._regain_lost()
         names = self._spool.ops.names(self._folder.path)
         self.draining = self._folder.drain.name in names
         # Perhaps an earlier daemon's.
@@ -151,6 +155,15 @@ class Reporter:
                 _log.info("%s: %s", slot.key, reason)
                 slot.end(claimed, reason)
 
+    def _is_check_due(self) -> bool:
+        """Whether to look at our jobs' tickets: once in ``lease_s``, while the name is surely ours."""
+        now_s = time.monotonic()
+        if now_s - self._checked_s < self._spool.settings.lease_s or not self._lease.is_ours():
+            return False
+        self._checked_s = now_s
+        # An unmounted spool has no tickets either.
+        return self._spool.layout.batches.is_dir()
+
     def _take_away(self, mark: Path) -> None:
         try:
             self._spool.ops.unlink(mark)
@@ -162,15 +175,21 @@ class Reporter:
         """Take back, or stop, the jobs that were given away while nobody heard of this node."""
         for slot in self._slots:
             claimed = slot.claimed
-            if claimed is None or claimed.ticket in read_state(
-                self._spool, claimed.ref.folder, State.CLAIMED
-            ):
+            if claimed is None or self._holds(claimed):
                 continue
             if slot.take_over(claimed):
                 _log.warning("%s goes on as the next attempt", slot.key)
             else:
                 _log.warning("%s: %s", slot.key, FENCED)
                 slot.end(claimed, FENCED)
+
+    def _holds(self, claimed: Claimed) -> bool:
+        folder = claimed.ref.folder
+        if claimed.ticket in read_state(self._spool, folder, State.CLAIMED):
+            return True
+        # NFS 3 may hide a name until its folder changes.
+        self._spool.ops.refresh(folder.state(State.CLAIMED))
+        return claimed.ticket in read_state(self._spool, folder, State.CLAIMED)
 
     def _lasting(self) -> list[tuple[Slot, Claimed]]:
         """What was here at the last look too: a short job isn't worth a message to the server."""

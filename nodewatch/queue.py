@@ -162,6 +162,9 @@ class Queue:
         keys = {ref.key for ref in refs}
         self._known = {key: known for key, known in self._known.items() if key in keys}
         self._useless = {key: why for key, why in self._useless.items() if key in keys}
+        if self._doubtful and self._doubtful.header.key not in keys:
+            # It was ours, and given back while the server wasn't heard of: its batch has ended.
+            self._doubtful = None
         self._quarantines.keep_only(keys)
         found = [self._look_at(ref) for ref in refs if ref.key not in self._useless]
         return [batch for batch in found if batch]

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from threading import Lock
 
 from nodewatch.picking import Candidate, PickBatch, may_run, order
-from nodewatch.quarantine import Quarantines, look_elsewhere
+from nodewatch.quarantine import Elsewhere, Quarantines, look_elsewhere
 from nodewatch.scratch import Scratch
 from spoold.claims import claim
+from spoold.layout import BatchFolder
+from spoold.leases import LeaseWatch
 from spoold.pacing import spacing_s
 from spoold.records import BatchHeader, JobSpec, RecordError
 from spoold.snapshot import (
@@ -81,6 +83,7 @@ class Queue:
         self._useless: dict[str, str] = {}
         self._candidates: deque[Candidate] = deque()
         self._doubtful: Candidate | None = None
+        self._watch = LeaseWatch(spool.settings.heartbeat_s)
         self._listed_s, self._listing_took_s = -1e9, 0.0
         self._rounds = _IDLE_ROUNDS
         self._lock = Lock()
@@ -209,6 +212,12 @@ class Queue:
         if read_kills(self._spool, folder, header.submitter_uid).batch:
             return False
         key = header.key
-        if not self._quarantines.admits(key, lambda: look_elsewhere(self._spool, folder, key, self._node)):
+        if not self._quarantines.admits(key, lambda: self._look_elsewhere(folder, key)):
             return False
         return not header.needs_build or self._node not in read_builds(self._spool, folder).failed
+
+    def _look_elsewhere(self, folder: BatchFolder, key: str) -> Elsewhere:
+        return look_elsewhere(self._spool, folder, key, self._node, self._silent_s)
+
+    def _silent_s(self, node: str) -> float:
+        return self._watch.look(self._spool.layout.node(node).lease, self._clock())

@@ -15,6 +15,7 @@ from distribute_compute_config.errors import DistributeError
 from nodewatch.cache import Cache
 from nodewatch.capabilities import find_capabilities
 from nodewatch.config import NodeConfig
+from nodewatch.guard import Guard
 from nodewatch.inheritance import Inheritance
 from nodewatch.lease import NodeLease
 from nodewatch.outcomes import FENCED
@@ -23,10 +24,8 @@ from nodewatch.process import ExitRecord, Launcher
 from nodewatch.quarantine import Quarantines
 from nodewatch.queue import Claimed, Queue
 from nodewatch.reporting import Reporter
-from nodewatch.scratch import Scratch
 from nodewatch.slot import Slot, Stopping, Tools
 from nodewatch.strays import Strays
-from nodewatch.supervisor import Supervisor
 from nodewatch.uploading import Uploader
 from spoold.daemon import StewardLoop
 from spoold.leases import LeaseHeld
@@ -56,11 +55,10 @@ class Orders:
 class Node:
     """One workstation's daemon. ``run`` works until ``stop``; with ``requeue`` it gives its jobs back."""
 
-    def __init__(self, spool: Spool, config: NodeConfig, orders: Orders) -> None:
+    def __init__(self, spool: Spool, config: NodeConfig, orders: Orders, guard: Guard) -> None:
         self._spool, self._config = spool, config
         self._stop, self._requeue, self._wake = orders.stop, orders.requeue, orders.wake
-        self._scratch = Scratch(config.scratch, config.min_free_bytes)
-        self._scratch.make()
+        self._scratch, self._supervisor = guard.scratch, guard.supervisor
         self._capabilities = find_capabilities(config)
         self._quarantines = Quarantines(_read_quarantines(spool, config.name))
         self._queue = Queue(spool, self._scratch, config.name, self._capabilities, self._quarantines)
@@ -77,13 +75,10 @@ class Node:
 
     def run(self) -> bool:
         """Returns whether something goes on without us, so that the lease must stand. Raises LeaseHeld."""
-        lock = self._scratch.lock()
-        self._scratch.write_pid()
         make_node_folder(self._spool, self._config.name)
         self._lease.take(self._stop)
         publish_node(self._spool, self._describe())
         with Launcher() as launcher:
-            self._supervisor = Supervisor(self._scratch)
             self._uploader = Uploader(
                 self._spool, self._config.name, self._config.cores, self._uploaded, self._lease.is_ours
             )
@@ -102,7 +97,6 @@ class Node:
             left_running = self._work() or bool(self._uploader.waiting)
         if not left_running:
             self._lease.release()
-        lock.release()
         if self._successor:
             raise LeaseHeld(
                 f"node {self._config.name!r} runs on {self._successor} by now",
@@ -128,7 +122,6 @@ class Node:
         )
 
     def _work(self) -> bool:
-        self._supervisor.start()
         self._uploader.start()
         steward = self._start_steward() if self._steward else None
         watcher = Watcher(self._wake)
@@ -142,7 +135,6 @@ class Node:
             watcher.close()
             self._reporter.close()
             self._uploader.close(_GIVE_BACK_S if self._requeue.is_set() else _CLOSE_UPLOADS_S)
-            self._supervisor.close()
             if steward:
                 self._steward_wake.set()
                 steward.join(_CLOSE_UPLOADS_S)

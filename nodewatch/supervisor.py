@@ -10,8 +10,9 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from distribute_compute_config.errors import DistributeError
+from nodewatch.attempts import list_attempts
 from nodewatch.folders import remove
-from nodewatch.process import PauseState, Run, Touch, Usage, pause, peek, resume, stop
+from nodewatch.process import PauseState, Run, Touch, Usage, adopt, pause, peek, resume, stop
 from nodewatch.scratch import Scratch
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Supervisor:
         self._lock = Lock()
         self._runs: dict[str, Run] = {}
         self._paused: set[str] = set()
+        self._earlier: set[str] = set()
         self._here, self._spool = _restore(scratch.pause_record)
         self._stop = Event()
         self._thread = Thread(target=self._watch, name="supervisor", daemon=True)
@@ -52,9 +54,21 @@ class Supervisor:
         self._stop.set()
         self._thread.join()
 
+    def adopt_earlier(self) -> None:
+        """Watch over what runs here already, until somebody adds it or it ends. Before ``start``."""
+        for folder in list_attempts(self._scratch.runs):
+            for run_dir in (folder.path, folder.build):
+                run = adopt(run_dir)
+                if run:
+                    key = str(run.run_dir)
+                    self.add(key, run)
+                    self.adopt_paused(key)
+                    self._earlier.add(key)
+
     def add(self, key: str, run: Run) -> None:
         """Watch over a run from now on; a pause that is in force stops it at the next look."""
         with self._lock:
+            self._let_go(str(run.run_dir))
             self._runs[key] = run
 
     def remove(self, key: str) -> None:
@@ -62,6 +76,13 @@ class Supervisor:
         with self._lock:
             self._runs.pop(key, None)
             self._paused.discard(key)
+
+    def _let_go(self, key: str) -> None:
+        """Of a run that was adopted before anybody asked for it."""
+        if key in self._earlier:
+            self._earlier.discard(key)
+            self._paused.discard(key)
+            self._runs.pop(key).close()
 
     def end(self, key: str, reason: str) -> None:
         """Ask the runner of this run, if it goes on, to end it."""
@@ -124,6 +145,8 @@ class Supervisor:
     def _apply(self) -> None:
         wanted = self.paused() is not None
         with self._lock:
+            for ended in [key for key in self._earlier if not self._runs[key].alive()]:
+                self._let_go(ended)
             # RACE: a run is closed only after ``remove``, which waits for this lock.
             for key, run in self._runs.items():
                 if wanted:

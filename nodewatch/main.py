@@ -81,9 +81,13 @@ def command(spool: Path, verbose: bool, stop: bool, requeue: bool, **values: Any
 def _work(config: NodeConfig, verbose: bool, requeue: bool) -> None:
     from nodewatch.guard import Guard
     from spoold.main import crash_loudly, set_up_logging
+    from spoold.spool import open_spool
 
     set_up_logging(verbose)
     crash_loudly()
+    if not config.scratch.exists():
+        # Nothing runs here: no folder is made for a spool that is none.
+        open_spool(config.spool)
     with Guard(config.scratch, config.min_free_bytes) as guard:
         left_running = _work_on(guard, config, requeue)
     if left_running:

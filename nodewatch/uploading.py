@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -80,6 +80,7 @@ class Uploader:
         """Finish what can be finished within that time."""
         self._queue.put(None)
         self._thread.join(within_s)
+        self._flush(self.waiting)
 
     def _run(self) -> None:
         """New results at once; those that can't be archived now are tried again, and hold up no other."""
@@ -94,6 +95,7 @@ class Uploader:
                 due_s = time.monotonic() + wait_s
             elif failed and not left:
                 due_s = time.monotonic() + wait_s
+            self._flush(failed)
             left += failed
             self.waiting = tuple(left)
             if not left:
@@ -139,6 +141,14 @@ class Uploader:
                 self._complain(upload, error)
                 left.append(upload)
         return left
+
+    def _flush(self, waiting: Iterable[Upload]) -> None:
+        """What waits for the spool must outlive a restart of this machine too."""
+        for upload in waiting:
+            try:
+                upload.folder.flush()
+            except OSError as error:
+                _log.error("%s: %s", upload.folder.path, error)
 
     def _published(self, upload: Upload) -> bool:
         """Finish what an earlier try published, if it did: after the fence a result is never staged anew."""

@@ -16,7 +16,7 @@ from nodewatch.process.records import (
     read_started,
     was_started,
 )
-from nodewatch.process.run import Run, adopt
+from nodewatch.process.run import Run, adopt, is_of_this_boot
 
 __all__ = [
     "ExitRecord",
@@ -33,6 +33,7 @@ __all__ = [
     "Usage",
     "adopt",
     "find_processes",
+    "is_of_this_boot",
     "pause",
     "peek",
     "read_exit",

@@ -28,7 +28,7 @@ from nodewatch.slot import Slot, Stopping, Tools
 from nodewatch.strays import Strays
 from nodewatch.uploading import Uploader
 from spoold.daemon import StewardLoop
-from spoold.leases import LeaseHeld
+from spoold.leases import LeaseHeld, SettingsMismatch, require_agreement
 from spoold.mounts import is_local
 from spoold.records import NodeInfo, Quarantine, RecordError
 from spoold.snapshot import read_status
@@ -74,9 +74,13 @@ class Node:
         self._losses, self._tidy_at_s = 0, 0.0
 
     def run(self) -> bool:
-        """Returns whether something goes on without us, so that the lease must stand. Raises LeaseHeld."""
+        """Returns whether something goes on without us, so that the lease must stand.
+
+        Raises LeaseHeld or SettingsMismatch.
+        """
         make_node_folder(self._spool, self._config.name)
         self._lease.take(self._stop)
+        self._agree()
         publish_node(self._spool, self._describe())
         with Launcher() as launcher:
             self._uploader = Uploader(
@@ -104,6 +108,14 @@ class Node:
                 "give one of the two another --name",
             )
         return left_running
+
+    def _agree(self) -> None:
+        """RACE: of daemons that start at one time each sees the other's lease only now."""
+        try:
+            require_agreement(self._spool, self._stop, self._spool.layout.node(self._config.name).lease)
+        except SettingsMismatch:
+            self._lease.release()
+            raise
 
     def _tools(self, launcher: Launcher) -> Tools:
         cache = Cache(self._scratch.cache, self._config.cache_bytes)

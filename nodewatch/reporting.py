@@ -67,6 +67,7 @@ class Reporter:
         self._folder = spool.layout.node(config.name)
         self._logs: dict[tuple[str, Ticket], list[_LiveLog]] = {}
         self._seen: dict[str, float] = {}
+        self._seen_s: dict[str, float] = {}
         self._earlier: tuple[RunningJob, ...] = ()
         self._told: tuple[RunningJob, ...] = ()
         self._written: NodeStatus | None = None
@@ -196,6 +197,7 @@ class Reporter:
         now = {slot.key: (slot, claimed) for slot in self._slots if (claimed := slot.claimed)}
         lasting = [there for key, there in now.items() if key in self._seen]
         self._seen = {key: self._seen.get(key, time.time()) for key in now}
+        self._seen_s = {key: self._seen_s.get(key, time.monotonic()) for key in now}
         return lasting
 
     # Telling
@@ -281,7 +283,8 @@ class Reporter:
             for log in self._logs.pop(gone):
                 self._spool.ops.unlink(log.target)
         for (key, ticket), claimed in now.items():
-            if key in self._seen and time.time() - self._seen[key] >= self._spool.settings.rescan_s / 2:
+            seen_s = self._seen_s.get(key)
+            if seen_s is not None and time.monotonic() - seen_s >= self._spool.settings.rescan_s / 2:
                 for log in self._logs.setdefault((key, ticket), self._open_logs(claimed)):
                     self._copy(log)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 from spoold.losses import Loss, LossCause, read_losses
@@ -125,3 +126,20 @@ def test_with_its_ticket_still_its_own(quick: Lab, gate: Gate) -> None:
     place = quick.place(key)
     assert place
     assert read_losses(quick.spool, place) == []
+
+
+def test_a_spool_that_is_slow_kills_no_job(quick: Lab, gate: Gate) -> None:
+    """A look at it takes longer than a lease: the node lives all the same, and its job is its own."""
+    quick.steward()
+    key = quick.batch("slow", {"a": gate.command})
+    slow = (sys.executable, str(Path(__file__).with_name("slow.py")), "0.4")
+    alpha = quick.node("alpha", "--no-steward", before=slow, ready=False)
+    gate.wait_begun()
+    beta = quick.node("beta", "--no-steward")
+    begun_s = time.monotonic()
+    wait_until(lambda: time.monotonic() - begun_s > 4 * quick.settings.lease_s)
+    assert quick.tickets(key) == {State.CLAIMED: ["a~1@alpha"]}
+    gate.open()
+    assert quick.wait_finished(key, 60) == {State.DONE: ["a~1@alpha"]}
+    assert gate.log == ["a~1"]
+    assert "lost" not in alpha.said + beta.said

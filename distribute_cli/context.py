@@ -62,3 +62,14 @@ def current_spool() -> Spool:
     from spoold.spool import open_spool
 
     return open_spool(chosen_spool())
+
+
+def known_jobs_max() -> int:
+    """The most jobs that a batch may have: by the spool that is named, or as usual where none can be read."""
+    from distribute_compute_config.errors import DistributeError
+    from spoold.spool import Settings
+
+    try:
+        return current_spool().settings.max_jobs
+    except (DistributeError, OSError):
+        return Settings().max_jobs

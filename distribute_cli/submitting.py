@@ -6,20 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from distribute_cli.reports.awaiting import doubt_awaited
+from distribute_cli.reports.sizing import find_oversized
 from distribute_cli.words import count, join, say_size
 from nodewatch.picking import RUNNABLE
+from spoold.awaiting import Standing
+from spoold.records import Resources
 
 if TYPE_CHECKING:
     from distribute_compute_config import JobFile, LoadedJobFile
     from distribute_compute_config.models import AnyJob
 
-#: What a node calls its graphics cards.
-_GPU = "gpu"
-
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job and what it asks for; None leaves it to the node."""
+    """A job and what it asks for; None leaves it to the node. ``values`` are those of its sweep."""
 
     name: str
     cores: int | None
@@ -27,6 +28,7 @@ class PlannedJob:
     gpus: int | None
     depends: tuple[str, ...]
     files: int
+    values: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class NodeOffer:
     cores: int
     memory_bytes: int
     capabilities: tuple[str, ...]
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,10 @@ class CapabilityOffer:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A batch before it is submitted. ``nodes`` are the live ones that have all its capabilities."""
+    """A batch before it is submitted. ``nodes`` are the live ones that have all its capabilities.
+
+    ``after`` are the batches that must have ended well before.
+    """
 
     namespace: str
     batch: str
@@ -68,6 +74,7 @@ class Plan:
     capabilities: tuple[CapabilityOffer, ...]
     nodes: tuple[str, ...]
     warnings: tuple[str, ...]
+    after: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -78,17 +85,26 @@ class Plan:
         return sum(one.size_bytes for one in self.inputs)
 
 
-def plan(loaded: LoadedJobFile, sizes_bytes: Mapping[str, int], nodes: Sequence[NodeOffer]) -> Plan:
-    """``sizes_bytes`` has an entry for each path that the job file names."""
+def plan(
+    loaded: LoadedJobFile,
+    sizes_bytes: Mapping[str, int],
+    nodes: Sequence[NodeOffer],
+    awaited: Mapping[str, Standing],
+) -> Plan:
+    """``sizes_bytes`` has an entry for each path that the job file names, ``awaited`` for each batch."""
     jobfile = loaded.jobfile
     needed = tuple(jobfile.meta.capabilities)
     live = [node for node in nodes if node.live]
     runs = jobfile.kind.value in RUNNABLE
     capable = [node for node in live if runs and set(needed) <= set(node.capabilities)]
     jobs = tuple(_plan_job(jobfile, job) for job in jobfile.jobs)
-    warnings = _doubt_sizes(jobs, capable) if capable else _doubt_nodes(needed, nodes)
     if not runs:
-        warnings = iter((f"nodes of this version don't run {jobfile.kind.value} batches yet: it would wait",))
+        warnings = [f"nodes of this version don't run {jobfile.kind.value} batches yet: it would wait"]
+    elif capable:
+        asked = {job.name: Resources(job.cores, job.memory_bytes, job.gpus) for job in jobs}
+        warnings = [one.text for one in find_oversized(asked, capable)]
+    else:
+        warnings = list(_doubt_nodes(needed, nodes))
     return Plan(
         jobfile.meta.namespace,
         jobfile.meta.batch_name,
@@ -99,7 +115,8 @@ def plan(loaded: LoadedJobFile, sizes_bytes: Mapping[str, int], nodes: Sequence[
             CapabilityOffer(one, _names(node for node in live if one in node.capabilities)) for one in needed
         ),
         _names(capable),
-        tuple(warnings),
+        (*warnings, *doubt_awaited(awaited)),
+        tuple(awaited),
     )
 
 
@@ -127,7 +144,13 @@ def _plan_job(jobfile: JobFile, job: AnyJob) -> PlannedJob:
     asked = effective_resources(jobfile, job)
     memory_bytes = None if asked.memory is None else parse_memory(asked.memory)
     return PlannedJob(
-        job.name, asked.cores, memory_bytes, asked.gpus, tuple(job.depends), len(job.required_files)
+        job.name,
+        asked.cores,
+        memory_bytes,
+        asked.gpus,
+        tuple(job.depends),
+        len(job.required_files),
+        dict(job.sweep),
     )
 
 
@@ -152,18 +175,3 @@ def _doubt_nodes(needed: Sequence[str], nodes: Sequence[NodeOffer]) -> Iterator[
             yield f"{where} has {one}" if not having else f"{one}: {where}"
     if not alone:
         yield f"no live node has all of {join(list(needed))} at once"
-
-
-def _doubt_sizes(jobs: Sequence[PlannedJob], nodes: Sequence[NodeOffer]) -> Iterator[str]:
-    """Which jobs are too large for every node that has the capabilities."""
-    cores = max(node.cores for node in nodes)
-    memory_bytes = max(node.memory_bytes for node in nodes)
-    asked = [job.name for job in jobs if (job.cores or 0) > cores]
-    if asked:
-        yield f"more cores than any capable node has ({cores}): {join(asked)}"
-    asked = [job.name for job in jobs if (job.memory_bytes or 0) > memory_bytes]
-    if asked:
-        yield f"more memory than any capable node has ({say_size(memory_bytes)}): {join(asked)}"
-    asked = [job.name for job in jobs if job.gpus and not any(_GPU in node.capabilities for node in nodes)]
-    if asked:
-        yield f"no capable node has a {_GPU}, which is asked for by: {join(asked)}"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from distribute_compute_config.dumping import dump_text as dump_text
     from distribute_compute_config.errors import DistributeError as DistributeError
+    from distribute_compute_config.eviction import Eviction as Eviction
+    from distribute_compute_config.eviction import effective_eviction as effective_eviction
     from distribute_compute_config.inputs import InputFile as InputFile
     from distribute_compute_config.inputs import missing_inputs as missing_inputs
     from distribute_compute_config.loading import LoadedJobFile as LoadedJobFile
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "dumping": ("dump_text",),
     "errors": ("DistributeError",),
+    "eviction": ("Eviction", "effective_eviction"),
     "inputs": ("InputFile", "missing_inputs"),
     "loading": ("LoadedJobFile", "load_file", "load_text"),
     "models": (

@@ -7,7 +7,7 @@ has these found too.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -15,6 +15,7 @@ from typing import Any
 
 from distribute_compute_config.names import is_name, shorten
 from distribute_compute_config.problems import Finding, Loc
+from distribute_compute_config.template_checks import find_idle_templates
 
 _KINDS = ("python", "command", "apptainer")
 _GUESSES_MAX = 10
@@ -30,8 +31,11 @@ class _Outline:
     depends: tuple[tuple[Loc, str], ...]
 
 
-def find_contradictions(data: Mapping[str, Any]) -> list[Finding]:
-    """Every contradiction in a job file given as plain data; in no particular order."""
+def find_contradictions(data: Mapping[str, Any], number: Callable[[int], int] = int) -> list[Finding]:
+    """Every contradiction in a job file given as plain data; in no particular order.
+
+    ``number`` tells, for a job's position in ``data``, which job of the file it is; both count from 0.
+    """
     present = [kind for kind in _KINDS if data.get(kind) is not None]
     if not present:
         return [
@@ -49,14 +53,14 @@ def find_contradictions(data: Mapping[str, Any]) -> list[Finding]:
         for kind in present[1:]
     ]
     for kind in present:
-        findings += _check_section(kind, data[kind])
-    return findings
+        findings += _check_section(kind, data[kind], number)
+    return [*findings, *find_idle_templates(data), *_find_own_batch(data.get("meta"))]
 
 
-def _check_section(kind: str, section: object) -> list[Finding]:
+def _check_section(kind: str, section: object, number: Callable[[int], int]) -> list[Finding]:
     outlines = tuple(_outline_jobs(kind, section))
     return [
-        *_find_duplicates(outlines),
+        *_find_duplicates(outlines, number),
         *_find_bad_dependencies(outlines),
         *islice(_find_cycles(outlines), _CYCLES_MAX),
         *_find_name_clashes(kind, section),
@@ -75,13 +79,22 @@ def _outline_jobs(kind: str, section: object) -> Iterator[_Outline]:
         yield _Outline(loc, name if isinstance(name, str) else None, depends)
 
 
-def _find_duplicates(outlines: tuple[_Outline, ...]) -> Iterator[Finding]:
+def _find_own_batch(meta: object) -> Iterator[Finding]:
+    own = f"{_get(meta, 'namespace')}/{_get(meta, 'batch_name')}"
+    after = _get(meta, "after")
+    for index, other in enumerate([after] if isinstance(after, str) else _list(after)):
+        if other == own:
+            yield Finding(("meta", "after", index), "the batch would wait for itself", "remove it")
+
+
+def _find_duplicates(outlines: tuple[_Outline, ...], number: Callable[[int], int]) -> Iterator[Finding]:
     first: dict[str, Loc] = {}
     for outline in outlines:
         if outline.name is None:
             continue
         if outline.name in first:
-            why = f"the name {shorten(outline.name)} belongs to job {_number(first[outline.name])} already"
+            holder = number(_position(first[outline.name])) + 1
+            why = f"the name {shorten(outline.name)} belongs to job {holder} already"
             yield Finding((*outline.loc, "name"), why, "write another name")
         else:
             first[outline.name] = outline.loc
@@ -174,5 +187,5 @@ def _list(value: object) -> list[object] | tuple[object, ...]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def _number(loc: Loc) -> int:
-    return int(loc[2]) + 1
+def _position(loc: Loc) -> int:
+    return int(loc[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -16,14 +17,15 @@ from distribute_compute_config.scalars import quote, read_plain
 _WANTED = {
     "string_type": ("text is wanted", "write a word, or text in quotes"),
     "path": ("a path is wanted", "write path: and the path"),
+    "bool_type": ("true or false is wanted", "write true or false, without quotes"),
     "int_type": ("a whole number is wanted", "write digits without quotes"),
     "tuple_type": ("a list is wanted", "start each item with '- '"),
     "model_type": ("a mapping is wanted", "write key: value"),
 }
 
 
-def translate(error: ErrorDetails, root: Node) -> Finding:
-    """The finding for one pydantic error in the data of ``root``."""
+def translate(error: ErrorDetails, root: Node, locate: Callable[[Loc], Loc] = tuple) -> Finding:
+    """The finding for one pydantic error in the data of ``root``, where ``locate`` finds what is in that."""
     loc: Loc = error["loc"]
     kind = error["type"]
     if kind == "job_file":
@@ -39,7 +41,7 @@ def translate(error: ErrorDetails, root: Node) -> Finding:
     if kind == "less_than_equal":
         return Finding(loc, "the number is too large", f"write {error['ctx']['le']} or less")
     if kind in _WANTED:
-        return _explain_type(loc, kind, find_node(root, loc))
+        return _explain_type(loc, kind, find_node(root, locate(loc)))
     return Finding(loc, error["msg"][:1].lower() + error["msg"][1:])
 
 

@@ -8,7 +8,15 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from distribute_compute_config.names import NAME_PATTERN, NAME_RULE, is_name, shorten, suggest_name
@@ -21,10 +29,15 @@ from distribute_compute_config.quantities import (
     parse_memory,
 )
 from distribute_compute_config.scalars import quote
+from distribute_compute_config.sweeps import PARAMETER_PATTERN, Mode, Values
 
 T = TypeVar("T")
 MEMORY_MIN_BYTES = 1024**2
 MEMORY_MAX_BYTES = 1024**6
+GRACE_MAX_S = 3600.0
+_SHORT_SIGNALS = ("TERM", "INT", "HUP", "USR1", "USR2", "CONT")
+EVICT_SIGNALS = tuple(f"SIG{name}" for name in _SHORT_SIGNALS)
+_SIGNALS_SHOWN = "TERM, INT, HUP, USR1, USR2 or CONT"
 _matrix_id = re.compile(
     r"@[!-9;-~]+:[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|@[!-9;-~]+:\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?"
 )
@@ -69,6 +82,31 @@ def _check_path(path: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in path):
         raise complain(f"{shorten(path)} holds a control character", "rename the file")
     return path
+
+
+def _check_batch_key(text: str) -> str:
+    namespace, _, batch = text.partition("/")
+    if not is_name(namespace) or not is_name(batch):
+        raise complain(f"{shorten(text)} is no batch", "write its namespace and its name: anna/meshes")
+    return text
+
+
+def _read_signal(name: str) -> str:
+    """``SIGUSR1`` for ``USR1`` and ``SIGUSR1``."""
+    full = name if name.startswith("SIG") else f"SIG{name}"
+    if full not in EVICT_SIGNALS:
+        raise complain(f"{shorten(name)} is no signal that a job can ask for", f"write {_SIGNALS_SHOWN}")
+    return full
+
+
+def _check_grace(duration_s: float) -> float:
+    if duration_s > GRACE_MAX_S:
+        raise complain(f"{duration_s:g} s are more than an hour", "write 1h or less, such as 30s")
+    return duration_s
+
+
+def _list_one(value: object) -> object:
+    return [value] if isinstance(value, str) else _empty_if_none(value)
 
 
 def _check_matrix_id(text: str) -> str:
@@ -128,9 +166,59 @@ def _empty_if_none(value: object) -> object:
     return () if value is None else value
 
 
+_PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"pattern": f"^{PARAMETER_PATTERN}$", "not": {"enum": [mode.value for mode in Mode]}},
+    "additionalProperties": {"type": "array", "minItems": 1, "items": {"type": ["string", "number"]}},
+}
+_SWEEP = {
+    "anyOf": [
+        _PARAMETERS,
+        *(
+            {
+                "type": "object",
+                "properties": {mode.value: _PARAMETERS},
+                "required": [mode.value],
+                "additionalProperties": False,
+            }
+            for mode in Mode
+        ),
+        {"type": "null"},
+    ]
+}
+
+
+def _read_combination(value: object) -> Values:
+    """A sweep with one combination; loading a file makes such ones of others."""
+    if value is None:
+        return ()
+    if isinstance(value, tuple):
+        value = {name: [text] for name, text in value}
+    if not isinstance(value, dict):
+        raise complain("parameters and their values are wanted", "write {re: [100, 400]}")
+    values = []
+    for name, texts in value.items():
+        if not isinstance(texts, list | tuple) or len(texts) != 1 or not isinstance(texts[0], str):
+            why = f"a sweep is expanded when a file is loaded, and here {name} must have one text"
+            raise complain(why, "make one job a combination, or load the text of a job file")
+        values.append((str(name), str(texts[0])))
+    return tuple(values)
+
+
+def _write_combination(values: Values) -> dict[str, list[str]]:
+    return {name: [value] for name, value in values}
+
+
 Name = Annotated[
     StrictStr, AfterValidator(_check_name), Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})
 ]
+SweptName = Annotated[
+    StrictStr,
+    AfterValidator(_check_name),
+    Field(json_schema_extra={"pattern": "^[A-Za-z0-9{][A-Za-z0-9._{}-]*$"}),
+]
+"""A name that may hold ``{re}`` in a job file, where the job has a sweep."""
 Text = Annotated[StrictStr, AfterValidator(_check_text), Field(json_schema_extra={"minLength": 1})]
 Path = Annotated[StrictStr, AfterValidator(_check_path), Field(json_schema_extra={"minLength": 1})]
 MatrixId = Annotated[
@@ -158,5 +246,29 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str, when_used="json-unless-none"),
 ]
 """Seconds; in JSON and YAML the shortest exact form."""
+Combination = Annotated[
+    Values,
+    BeforeValidator(_read_combination),
+    PlainSerializer(_write_combination, return_type=dict[str, list[str]]),
+    WithJsonSchema(_SWEEP),
+]
+"""One value a parameter: what a sweep is when it has been expanded."""
+BatchKeys = Annotated[
+    tuple[
+        Annotated[
+            StrictStr,
+            AfterValidator(_check_batch_key),
+            Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}/{NAME_PATTERN}$"}),
+        ],
+        ...,
+    ],
+    BeforeValidator(_list_one, json_schema_input_type=str | tuple[str, ...] | None),
+]
+"""``NAMESPACE/BATCH``, one or a list of them."""
+EvictSignal = Annotated[
+    StrictStr, AfterValidator(_read_signal), WithJsonSchema({"enum": [*_SHORT_SIGNALS, *EVICT_SIGNALS]})
+]
+Grace = Annotated[Duration, AfterValidator(_check_grace)]
+"""Seconds, an hour at most."""
 Priority = Annotated[StrictInt, Field(ge=-1000, le=1000)]
 Retries = Annotated[StrictInt, Field(ge=0, le=100)]

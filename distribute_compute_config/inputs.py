@@ -11,25 +11,48 @@ from typing import TYPE_CHECKING
 from distribute_compute_config.models import File, Initialize, JobBase, JobFile, PythonInitialize, PythonJob
 from distribute_compute_config.problems import Loc, Mark, Problem, describe_loc
 from distribute_compute_config.regular_files import open_regular
+from distribute_compute_config.sweeps import Values
+from distribute_compute_config.template_files import (
+    SIZE_MAX_BYTES,
+    BadTemplate,
+    Contents,
+    Template,
+    read_template,
+)
 
 if TYPE_CHECKING:
     from distribute_compute_config.loading import LoadedJobFile
 
+Complaint = tuple[str, str]
+"""Why a file can't be used, and what to write instead."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """One mention of a file: its path as written, its name on the node, and where it is mentioned."""
+    """One mention of a file: its path, its name on the node, and where in the text it is mentioned.
+
+    ``values`` is empty but for a template: what its content is filled in with.
+    """
 
     path: str
     name: str
     loc: Loc
     mark: Mark
+    values: Values = ()
 
 
-def list_inputs(jobfile: JobFile, mark: Callable[[Loc], Mark]) -> Iterator[InputFile]:
-    """Every mention of a file, in the order of the sections; ``mark`` tells where a value stands."""
+def list_inputs(
+    jobfile: JobFile, mark: Callable[[Loc], Mark], locate: Callable[[Loc], Loc] = tuple
+) -> Iterator[InputFile]:
+    """Every mention of a file, in the order of the sections.
+
+    ``mark`` tells where a value stands, ``locate`` which value of the text a value of ``jobfile`` comes from.
+    """
     for file, name, loc in _mentions(jobfile):
-        yield InputFile(file.path, name, loc, mark((*loc, "path")))
+        values: Values = ()
+        if file.template and isinstance(loc[2], int):
+            values = jobfile.jobs[loc[2]].sweep
+        yield InputFile(file.path, name, locate(loc), mark((*loc, "path")), values)
 
 
 def _mentions(jobfile: JobFile) -> Iterator[tuple[File, str, Loc]]:
@@ -62,18 +85,45 @@ def missing_inputs(loaded: LoadedJobFile, base_dir: str | os.PathLike[str]) -> l
 
     Advisory: files may come and go by the time this returns.
     """
-    complaints: dict[str, tuple[str, str] | None] = {}
+    base = Path(base_dir)
+    complaints: dict[str, Complaint | None] = {}
+    templates: dict[str, Template | Complaint] = {}
+    contents = Contents()
     problems = []
     for one in loaded.inputs():
         if one.path not in complaints:
-            complaints[one.path] = _complain(one.path, Path(base_dir) / one.path)
+            complaints[one.path] = _complain(one.path, base / one.path)
         found = complaints[one.path]
+        if one.values and found is None:
+            if one.path not in templates:
+                templates[one.path] = _read_template(base / one.path)
+            found = _judge_template(templates[one.path], one, contents)
         if found is not None:
             problems.append(Problem(loaded.source, *one.mark, describe_loc(one.loc), *found))
     return problems
 
 
-def _complain(written: str, path: Path) -> tuple[str, str] | None:
+def _read_template(path: Path) -> Template | Complaint:
+    try:
+        with open_regular(path) as opened:
+            return read_template(opened.read(SIZE_MAX_BYTES + 1))
+    except OSError as error:
+        return f"{path} can't be read: {error.strerror}", "write the path of a file that you can read"
+    except BadTemplate as error:
+        return f"{path}: {error.why}", error.instead
+
+
+def _judge_template(template: Template | Complaint, one: InputFile, contents: Contents) -> Complaint | None:
+    if not isinstance(template, Template):
+        return template
+    try:
+        contents.add(one.path, template, one.values)
+    except BadTemplate as error:
+        return error.why, error.instead
+    return None
+
+
+def _complain(written: str, path: Path) -> Complaint | None:
     """Why the file can't be used and what to write instead, or None if it can."""
     try:
         open_regular(path).close()

@@ -9,11 +9,24 @@ import posixpath
 from enum import Enum
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
 from distribute_compute_config.checks import find_contradictions
 from distribute_compute_config.fields import (
+    BatchKeys,
+    Combination,
     Duration,
+    EvictSignal,
+    Grace,
     Jobs,
     MatrixId,
     Memory,
@@ -23,6 +36,7 @@ from distribute_compute_config.fields import (
     Priority,
     Retries,
     Several,
+    SweptName,
     Text,
     check_input_name,
     complain,
@@ -47,8 +61,10 @@ class File(_Model):
 
     path: Path = Field(examples=["configs/job_1.json"])
     """Where the file is; a relative path starts at the folder of the job file, ~ is not expanded."""
-    alias: Name | None = Field(default=None, examples=["input.json"])
+    alias: SweptName | None = Field(default=None, examples=["input.json"])
     """What it is called on the node; its own name if there is none."""
+    template: StrictBool = False
+    """Whether {re} is replaced in its content too, for each parameter of the job's sweep."""
 
     @property
     def name(self) -> str:
@@ -105,13 +121,23 @@ class Meta(_Model):
     """Of two batches that could run, the higher number goes first."""
     retries: Retries = 0
     """How often a job that failed is tried again."""
+    after: BatchKeys = Field(default=(), examples=[["anna/meshes"]])
+    """Batches all of whose jobs must have succeeded before a job of this one starts."""
+    on_evict: EvictSignal | None = Field(default=None, examples=["SIGUSR1"])
+    """The signal that a job gets first when its node needs the memory back."""
+    evict_grace: Grace | None = Field(default=None, examples=["30s"])
+    """How long the job then has before it is ended, at most 1h."""
+    resume: StrictBool = False
+    """Whether an evicted job finds what it had saved as input/resume/ when it runs again."""
 
 
 class JobBase(_Model):
     """What jobs of every kind have."""
 
-    name: Name = Field(examples=["job_1"])
+    name: SweptName = Field(examples=["job_1"])
     """The name of the job, unique in its batch."""
+    sweep: Combination = Field(default=(), examples=[{"re": [100, 400], "n": [64, 128]}])
+    """Makes a job of each combination of values: {re} is replaced in name, command, depends and files."""
     required_files: Several[Input] = Field(
         default=(), examples=[[{"path": "job_1.json", "alias": "input.json"}]]
     )
@@ -122,7 +148,13 @@ class JobBase(_Model):
     """Goes before the batch's."""
     retries: Retries | None = None
     """Goes before the batch's."""
-    depends: Several[Name] = Field(default=(), examples=[["job_1"]])
+    on_evict: EvictSignal | None = None
+    """Goes before the batch's."""
+    evict_grace: Grace | None = None
+    """Goes before the batch's."""
+    resume: StrictBool | None = None
+    """Goes before the batch's."""
+    depends: Several[SweptName] = Field(default=(), examples=[["job_1"]])
     """Jobs of this batch that must have succeeded before this one starts."""
 
 
@@ -209,7 +241,7 @@ class JobFile(_Model):
 
     @model_validator(mode="after")
     def _check_as_a_whole(self) -> JobFile:
-        findings = find_contradictions(self.model_dump(include={kind.value: True for kind in Kind}))
+        findings = find_contradictions(self.model_dump())
         if findings:
             raise complain("; ".join(f"{describe_loc(one.loc)}: {one.why}" for one in findings))
         return self

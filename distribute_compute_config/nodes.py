@@ -6,6 +6,7 @@ merge keys and duplicate keys are problems; depth and number of nodes are bounde
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import yaml
@@ -85,8 +86,9 @@ def find_key(root: Node, loc: Loc) -> Mark:
 class TreeBuilder:
     """Takes a parser's events one by one; ``root`` and ``problems`` are there at the end."""
 
-    def __init__(self, source: str, mended: frozenset[Mark]) -> None:
+    def __init__(self, source: str, mended: frozenset[Mark], values_max: int = NODES_MAX) -> None:
         self.source = source
+        self._values_max = values_max
         self.root: Node | None = None
         self.problems: list[Problem] = []
         self._mended = mended
@@ -155,6 +157,8 @@ class TreeBuilder:
         parent = self._open[-1]
         if isinstance(parent, ListNode):
             self._check_trap(node)
+            if len(parent.items) == self._values_max:
+                self._check_sweep(node)
             parent.items.append(node)
         elif self._keys[-1] is None:
             self._keys[-1] = self._check_key(node, parent)
@@ -163,6 +167,15 @@ class TreeBuilder:
             # The first of two equal keys counts for the checks that follow; the file is refused anyway.
             parent.entries.setdefault(self._keys[-1].text, (self._keys[-1], node))
             self._keys[-1] = None
+
+    def _check_sweep(self, node: Node) -> None:
+        """The rest of a list that is too long for a sweep isn't read: it may have a million values."""
+        if any(
+            isinstance(above, MapNode) and "sweep" in above.entries and above.entries["sweep"][1] is below
+            for above, below in pairwise(self._open)
+        ):
+            why = f"the list has more than {self._values_max} values, and a batch may have as many jobs"
+            raise TooMuch(self._problem(node.mark, "sweep", why, "sweep over fewer values"))
 
     def _check_key(self, node: Node, parent: MapNode) -> Scalar:
         if not isinstance(node, Scalar):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from distribute_compute_config.nodes import Node, TooMuch, TreeBuilder, to_mark
+from distribute_compute_config.nodes import NODES_MAX, Node, TooMuch, TreeBuilder, to_mark
 from distribute_compute_config.problems import Mark, Problem
 from distribute_compute_config.scalars import quote
 
@@ -63,15 +63,18 @@ def decode(raw: bytes, source: str) -> str | Problem:
         return Problem(source, *mark, "encoding", why, "save the file as UTF-8")
 
 
-def parse(text: str, source: str) -> Syntax:
-    """The tree of ``text`` and the mistakes in it; never raises for what stands in the text."""
+def parse(text: str, source: str, values_max: int = NODES_MAX) -> Syntax:
+    """The tree of ``text`` and the mistakes in it; never raises for what stands in the text.
+
+    A list in a sweep may have ``values_max`` values.
+    """
     problem = _check_characters(text, source)
     if problem is not None:
         return Syntax(None, (problem,))
     found: list[Problem] = []
     mended: frozenset[Mark] = frozenset()
     while True:
-        builder = TreeBuilder(source, mended)
+        builder = TreeBuilder(source, mended, values_max)
         try:
             for event in yaml.parse(text, Loader=_LOADER):
                 builder.take(event)

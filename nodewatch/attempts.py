@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodewatch.capacity import Grant
 from nodewatch.folders import remove, unlock, unlock_folder
 from nodewatch.process import ExitRecord, is_of_this_boot, read_exit, was_started
 from spoold.calls import sync_file_system
@@ -67,6 +68,24 @@ class AttemptFolder:
         private = self.path / "attempt.new"
         private.write_text(ticket.attempt_name)
         private.replace(self._later)
+
+    def keep_grant(self, grant: Grant) -> None:
+        """For the next daemon; a job that has the whole node has no note of that."""
+        if not grant.whole:
+            private = self.path / "grant.new"
+            private.write_text(grant.to_json())
+            private.replace(self._grant)
+
+    def grant(self) -> Grant | None:
+        """What the attempt has of this node; None: all of it. Raises OSError or ValueError."""
+        try:
+            return Grant.from_json(self._grant.read_text())
+        except FileNotFoundError:
+            return None
+
+    @property
+    def _grant(self) -> Path:
+        return self.path / "grant.json"
 
     def exit(self) -> ExitRecord | None:
         """How its run ended; None if it hasn't, or if that isn't known for sure.

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from distribute_compute_config.errors import DistributeError
 from distribute_compute_config.names import InvalidName, check_name
+from distribute_compute_config.quantities import format_memory, parse_memory
+from nodewatch.capacity import Capacity
+from nodewatch.owner.settings import KEYS as ASIDE_KEYS
+from nodewatch.owner.settings import AsideSettings
 
 DEFAULT_CACHE_BYTES = 20 << 30
 DEFAULT_MIN_FREE_BYTES = 200 << 20
 
 _KEYS = frozenset(
-    {"spool", "name", "scratch", "cores", "capabilities", "without", "cache_size", "min_free", "steward"}
-)
+    {
+        "spool", "name", "scratch", "cores", "memory", "gpus", "reserve", "capabilities", "without",
+        "cache_size", "min_free", "steward", *ASIDE_KEYS,
+    }
+)  # fmt: skip
 _LISTS = frozenset({"capabilities", "without"})
+
+
+_RESERVE_FORM = "write it as reserve: {cores: 2, memory: 4G}, or --reserve cores=2,memory=4G"
 
 
 class BadConfig(DistributeError):
@@ -27,17 +38,37 @@ class BadConfig(DistributeError):
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
-    """A node's settings. ``capabilities`` are added to what is found, ``without`` taken from it."""
+    """A node's settings. ``capabilities`` are added to what is found, ``without`` taken from it.
+
+    ``cores``, ``memory_bytes`` and ``gpus`` are what jobs may use; what is kept back for the machine's owner
+    is taken off already, and the first ``reserved_cores`` of the machine are its owner's.
+    """
 
     spool: Path
     name: str
     scratch: Path
     cores: int
+    memory_bytes: int
+    gpus: int = 0
+    reserved_cores: int = 0
     capabilities: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
     cache_bytes: int = DEFAULT_CACHE_BYTES
     min_free_bytes: int = DEFAULT_MIN_FREE_BYTES
     steward: bool = True
+    aside: AsideSettings = field(default_factory=AsideSettings)
+
+    @property
+    def capacity(self) -> Capacity:
+        return Capacity(self.cores, self.memory_bytes, self.gpus)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What is kept back for who sits at the machine."""
+
+    cores: int = 0
+    memory_bytes: int = 0
 
 
 def config_paths() -> list[Path]:
@@ -61,11 +92,38 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise BadConfig(f"{path} is no mapping", "it must hold lines like `name: alice`")
     unknown = sorted(str(key) for key in values.keys() - _KEYS)
     if unknown:
-        raise BadConfig(f"{path}: unknown key {unknown[0]!r}", f"known are {', '.join(sorted(_KEYS))}")
+        near = get_close_matches(unknown[0], _KEYS, n=1)
+        raise BadConfig(
+            f"{path}: unknown key {unknown[0]!r}",
+            f"known are {', '.join(sorted(_KEYS))}",
+            f"did you mean {near[0]}?" if near else "",
+        )
     for key in sorted(_LISTS & values.keys()):
         if not isinstance(values[key], list):
             raise BadConfig(f"{path}: {key} is no list", "", f"write it as {key}: [{values[key]}]")
+    if isinstance(values.get("reserve"), dict):
+        # As it is written on a command line: one reader for both.
+        values["reserve"] = ",".join(f"{key}={value}" for key, value in values["reserve"].items())
     return values
+
+
+def parse_reserve(written: str) -> Reserve:
+    """What ``cores=2,memory=4G`` keeps back. Raises BadConfig."""
+    cores, memory_bytes = 0, 0
+    for piece in filter(None, (part.strip() for part in written.split(","))):
+        key, _, value = (part.strip() for part in piece.partition("="))
+        try:
+            if key == "cores":
+                cores = int(value)
+            elif key == "memory":
+                memory_bytes = parse_memory(value)
+            else:
+                raise ValueError(f"{key!r} is neither cores nor memory")
+        except ValueError as error:
+            raise BadConfig(f"reserve: {piece!r} can't be read", str(error), _RESERVE_FORM) from error
+    if cores < 0:
+        raise BadConfig(f"reserve: {cores} cores", "it can't be less than none", _RESERVE_FORM)
+    return Reserve(cores, memory_bytes)
 
 
 def default_name() -> str:
@@ -84,6 +142,33 @@ def count_cores() -> int:
     import psutil
 
     return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+
+
+def count_memory_bytes() -> int:
+    """The machine's main memory."""
+    import psutil
+
+    return int(psutil.virtual_memory().total)
+
+
+def measure(
+    cores: int | None, memory_bytes: int | None, gpus: int | None, reserve: str
+) -> tuple[Capacity, int]:
+    """What jobs may use, from what is said and else from what is seen, and how many cores are kept back.
+
+    Raises BadConfig if nothing would be left.
+    """
+    from nodewatch.gpus import count_gpus
+
+    kept = parse_reserve(reserve)
+    machine = Capacity(
+        cores or count_cores(), memory_bytes or count_memory_bytes(), count_gpus() if gpus is None else gpus
+    )
+    left = Capacity(machine.cores - kept.cores, machine.memory_bytes - kept.memory_bytes, machine.gpus)
+    if left.cores < 1 or left.memory_bytes < 1:
+        what = f"of {machine.cores} cores and {format_memory(machine.memory_bytes)} nothing is left for jobs"
+        raise BadConfig(f"reserve: {reserve} is too much", what, "keep back less")
+    return left, kept.cores
 
 
 def check_names(name: str, capabilities: frozenset[str]) -> None:

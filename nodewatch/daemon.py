@@ -18,15 +18,17 @@ from nodewatch.config import NodeConfig
 from nodewatch.guard import Guard
 from nodewatch.inheritance import Inheritance
 from nodewatch.lease import NodeLease
+from nodewatch.ledger import Ledger
 from nodewatch.outcomes import FENCED
 from nodewatch.presence import make_node_folder, publish_node
 from nodewatch.process import ExitRecord, Launcher
 from nodewatch.quarantine import Quarantines
 from nodewatch.queue import Claimed, Queue
 from nodewatch.reporting import Reporter
-from nodewatch.slot import Slot, Stopping, Tools
+from nodewatch.slot import Slot, Tools
 from nodewatch.strays import Strays
 from nodewatch.uploading import Uploader
+from nodewatch.workers import Work, Workers
 from spoold.daemon import StewardLoop
 from spoold.leases import LeaseHeld, SettingsMismatch, require_agreement
 from spoold.mounts import is_local
@@ -58,10 +60,13 @@ class Node:
     def __init__(self, spool: Spool, config: NodeConfig, orders: Orders, guard: Guard) -> None:
         self._spool, self._config = spool, config
         self._stop, self._requeue, self._wake = orders.stop, orders.requeue, orders.wake
-        self._scratch, self._supervisor = guard.scratch, guard.supervisor
+        self._scratch, self._supervisor, self._guard = guard.scratch, guard.supervisor, guard
         self._capabilities = find_capabilities(config)
         self._quarantines = Quarantines(_read_quarantines(spool, config.name))
-        self._queue = Queue(spool, self._scratch, config.name, self._capabilities, self._quarantines)
+        self._ledger = Ledger(config.capacity)
+        self._queue = Queue(
+            spool, self._scratch, config.name, self._capabilities, self._quarantines, self._ledger
+        )
         self._strays = Strays(spool, config.name, self._scratch)
         self._steward_wake = Event()
         self._idle, self._untold = Event(), Event()
@@ -70,7 +75,7 @@ class Node:
         self._steward = (
             StewardLoop(spool, self._stop, self._steward_wake, self._wake.set) if config.steward else None
         )
-        self._trouble = ""
+        self._trouble = self._slot_trouble = ""
         self._losses, self._tidy_at_s = 0, 0.0
 
     def run(self) -> bool:
@@ -83,10 +88,12 @@ class Node:
         self._agree()
         publish_node(self._spool, self._describe())
         with Launcher() as launcher:
-            self._uploader = Uploader(
-                self._spool, self._config.name, self._config.cores, self._uploaded, self._lease.is_ours
+            self._uploader = Uploader(self._spool, self._config.name, self._uploaded, self._lease.is_ours)
+            tools = self._tools(launcher)
+            work = Work(
+                lambda: Slot(tools), self._take_next, self._rest, self._wake.set, self._stop, self._requeue
             )
-            self._slot = Slot(self._tools(launcher))
+            self._workers = Workers(work, self._queue, self._ledger)
             self._reporter = Reporter(
                 self._spool,
                 self._config,
@@ -94,10 +101,11 @@ class Node:
                 self._lease,
                 self._supervisor,
                 self._uploader,
-                [self._slot],
+                lambda: self._workers.slots,
                 self._quarantines,
                 self._problems,
             )
+            self._guard.on_aside = self._reporter.stir
             left_running = self._work() or bool(self._uploader.waiting)
         if not left_running:
             self._lease.release()
@@ -131,6 +139,7 @@ class Node:
             self._uploader.put,
             self._queue.forget,
             self._note,
+            self._queue.built,
         )
 
     def _work(self) -> bool:
@@ -139,10 +148,12 @@ class Node:
         watcher = Watcher(self._wake)
         watcher.start([self._spool.layout.node(self._config.name).path], [self._spool.layout.batches])
         try:
-            inheritance = Inheritance(self._spool, self._config.name, self._scratch, self._uploader.put)
+            inheritance = Inheritance(
+                self._spool, self._config.name, self._scratch, self._config.capacity, self._uploader.put
+            )
             resumed = inheritance.take(self._queue.batches())
             self._reporter.start()
-            return self._serve(resumed)
+            return self._workers.work(resumed)
         finally:
             watcher.close()
             self._reporter.close()
@@ -151,31 +162,20 @@ class Node:
                 self._steward_wake.set()
                 steward.join(_CLOSE_UPLOADS_S)
 
-    def _serve(self, resumed: list[Claimed]) -> bool:
-        try:
-            for claimed in resumed:
-                self._slot.resume(claimed)
-            while not self._stop.is_set() and not self._requeue.is_set():
-                self._take_next()
-        except Stopping:
-            return True
-        return False
-
-    def _take_next(self) -> None:
-        """One job, or a wait for one."""
+    def _take_next(self) -> Claimed | None:
+        """One job, or None after a wait for one."""
         try:
             self._tidy()
             claimed = self._claim_next()
             if claimed:
                 self._reporter.stir()
-                self._slot.run(claimed)
-                self._rest()
-                return
+                return claimed
             self._trouble = ""
         except (OSError, DistributeError) as error:
             self._trouble = str(error).splitlines()[0]
             _log.error("%s", error)
         self._await_hint()
+        return None
 
     def _claim_next(self) -> Claimed | None:
         if not self._free() or self._nothing_there() or not self._queue.look():
@@ -198,9 +198,10 @@ class Node:
         self._wake.clear()
         self._idle.clear()
 
-    def _rest(self) -> None:
+    def _rest(self, slot: Slot) -> None:
         """After a loss, the longer the more there were: no broken node may use up every job's attempts."""
-        if not self._slot.trouble:
+        self._slot_trouble = slot.trouble
+        if not slot.trouble:
             self._losses = 0
             return
         self._losses += 1
@@ -219,9 +220,13 @@ class Node:
             self._strays.look(batches)
 
     def _free(self) -> bool:
-        self._slot.trouble = ""
+        self._slot_trouble = ""
         return not (
-            self._lease.lost or self._supervisor.paused() or self._reporter.draining or self._scratch.full()
+            self._lease.lost
+            or self._supervisor.paused()
+            or self._supervisor.holding
+            or self._reporter.draining
+            or self._scratch.full()
         )
 
     # The rest
@@ -236,7 +241,7 @@ class Node:
         """Another daemon lives under our name: end what runs here, and then ourselves."""
         _log.error("this node runs on %s by now: what runs here is stopped", successor)
         self._successor = successor
-        for slot in [self._slot]:
+        for slot in self._workers.slots:
             if slot.claimed:
                 slot.end(slot.claimed, FENCED)
         for order in (self._requeue, self._stop, self._wake):
@@ -271,7 +276,7 @@ class Node:
             _log.debug("no hint to the steward: %s", error)
 
     def _problems(self) -> list[str]:
-        found = [self._trouble, self._slot.trouble, self._uploader.trouble]
+        found = [self._trouble, self._slot_trouble, self._uploader.trouble, self._guard.owner.trouble]
         if self._scratch.full():
             free = self._scratch.free_bytes() >> 20
             found.append(f"{self._scratch.path} has only {free} MiB left: no more jobs are taken")
@@ -280,14 +285,13 @@ class Node:
         return [text for text in found if text]
 
     def _describe(self) -> NodeInfo:
-        import psutil
-
         return NodeInfo(
             name=self._config.name,
             host=socket.gethostname(),
             pid=os.getpid(),
             cores=self._config.cores,
-            memory_bytes=psutil.virtual_memory().total,
+            memory_bytes=self._config.memory_bytes,
+            gpus=self._config.gpus,
             capabilities=tuple(sorted(self._capabilities)),
             scratch=str(self._config.scratch),
             version=version("distribute-lab"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nodewatch.capacity import Grant
 from nodewatch.trees import Tree
 from spoold.records import BatchHeader, JobSpec
 from spoold.tickets import Ticket
@@ -15,14 +16,16 @@ _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def make_environment(
-    own: Mapping[str, str], header: BatchHeader, ticket: Ticket, tree: Tree, cores: int
+    own: Mapping[str, str], header: BatchHeader, ticket: Ticket, tree: Tree, grant: Grant
 ) -> dict[str, str]:
     """The variables of a build or a job."""
+    cores = len(grant.cores)
     passed = {name: own[name] for name in _PASSED if name in own}
     return {
         "PATH": _DEFAULT_PATH,
         **passed,
         **dict.fromkeys(_THREADS, str(cores)),
+        **_show_gpus(grant),
         # Output that appears line by line can be followed with `distribute logs -f`.
         "PYTHONUNBUFFERED": "1",
         "DISTRIBUTE_NAMESPACE": header.namespace,
@@ -33,6 +36,11 @@ def make_environment(
         "DISTRIBUTE_CORES": str(cores),
         "DISTRIBUTE_SAVE": str(tree.save),
     }
+
+
+def _show_gpus(grant: Grant) -> dict[str, str]:
+    """Which GPUs a job sees: its own. One that has the whole node sees what there is."""
+    return {} if grant.whole else {"CUDA_VISIBLE_DEVICES": ",".join(map(str, grant.gpus))}
 
 
 def build_argv(header: BatchHeader) -> tuple[str, ...]:

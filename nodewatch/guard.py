@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
+from nodewatch.config import NodeConfig
+from nodewatch.owner import Aside, OwnerWatch
 from nodewatch.scratch import Scratch
 from nodewatch.supervisor import Supervisor
 
 
 class Guard:
-    """Has the scratch folder to itself, and a supervisor of what earlier daemons left running there.
+    """Has the scratch folder to itself, watches over what earlier daemons left running there, and looks for
+    the machine's owner.
 
-    Enter it before the spool is touched, which may hang: then a pause holds all the same.
+    Enter it before the spool is touched, which may hang: then a pause holds all the same. ``on_aside`` is
+    called whenever the owner or the schedule wants something else.
     """
 
-    def __init__(self, path: Path, min_free_bytes: int) -> None:
-        self.scratch = Scratch(path, min_free_bytes)
+    def __init__(self, config: NodeConfig) -> None:
+        self.scratch = Scratch(config.scratch, config.min_free_bytes)
+        self.on_aside: Callable[[], None] = lambda: None
+        self._config = config
 
     def __enter__(self) -> Guard:
         """Raises ScratchUnusable or ScratchInUse."""
@@ -24,9 +30,16 @@ class Guard:
         self.scratch.write_pid()
         self.supervisor = Supervisor(self.scratch)
         self.supervisor.adopt_earlier()
+        self.owner = OwnerWatch(self._config.aside, self.supervisor.spent_s, self._step_aside)
+        self.owner.start()
         self.supervisor.start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.owner.close()
         self.supervisor.close()
         self._lock.release()
+
+    def _step_aside(self, aside: Aside) -> None:
+        self.supervisor.step_aside(aside)
+        self.on_aside()

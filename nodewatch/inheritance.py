@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 
 from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import AttemptFolder, list_attempts
+from nodewatch.capacity import Capacity, Grant, whole_grant
 from nodewatch.outcomes import FENCED
-from nodewatch.process import adopt, stop, sweep
+from nodewatch.process import adopt, stop, sweep, was_started
 from nodewatch.queue import Claimed
 from nodewatch.scratch import Scratch
 from nodewatch.takeover import take_over
@@ -24,16 +27,35 @@ from spoold.tickets import State, Ticket
 _log = logging.getLogger(__name__)
 
 
+class Progress(Enum):
+    """How far an earlier daemon came with a job."""
+
+    CLAIMED = "claimed"
+    BUILDING = "building"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A job to go on with."""
+
+    claimed: Claimed
+    progress: Progress
+
+
 class Inheritance:
     """``take`` it once, at the start, while the node's lease is held and nothing new is claimed."""
 
-    def __init__(self, spool: Spool, node: str, scratch: Scratch, upload: Callable[[Upload], None]) -> None:
+    def __init__(
+        self, spool: Spool, node: str, scratch: Scratch, capacity: Capacity, upload: Callable[[Upload], None]
+    ) -> None:
         self._spool, self._node, self._scratch, self._upload = spool, node, scratch, upload
+        self._capacity = capacity
 
-    def take(self, batches: dict[str, BatchRef]) -> list[Claimed]:
+    def take(self, batches: dict[str, BatchRef]) -> list[Resumed]:
         """Returns what to go on with. Raises OSError or SpoolFull."""
         self._take_over(batches)
-        resumed: list[Claimed] = []
+        resumed: list[Resumed] = []
         mine: set[str] = set()
         for ref in batches.values():
             self._finish_published(ref)
@@ -63,7 +85,7 @@ class Inheritance:
                     # The steward tries again; one result in trouble keeps no node from its work.
                     _log.error("%s/%s: %s", ref.key, ticket, error)
 
-    def _take_up(self, ref: BatchRef, ticket: Ticket) -> list[Claimed]:
+    def _take_up(self, ref: BatchRef, ticket: Ticket) -> list[Resumed]:
         folder = self._scratch.attempt(ref.namespace, ref.batch, ticket)
         try:
             header, jobs = read_header(self._spool, ref.folder), read_jobs(self._spool, ref.folder)
@@ -78,12 +100,20 @@ class Inheritance:
             note_loss(self._spool, ref.folder, lost, f"nothing of it is left on {self._node}")
             give_back(self._spool, ref.folder, ticket)
             return []
-        claimed = Claimed(ref, header, spec, ticket)
+        claimed = Claimed(ref, header, spec, ticket, self._grant(folder))
         ended = folder.exit()
         if ended and folder.save.is_dir():
             self._upload(Upload(claimed, folder, ended))
             return []
-        return [claimed]
+        return [Resumed(claimed, _progress(folder))]
+
+    def _grant(self, folder: AttemptFolder) -> Grant:
+        try:
+            return folder.grant() or whole_grant(self._capacity)
+        except ValueError as error:
+            # Torn by a power failure, which also ended its processes.
+            _log.warning("%s: %s", folder.path, error)
+            return whole_grant(self._capacity)
 
     def _drop_others(self, mine: set[str]) -> None:
         """End and remove attempts that are no longer this node's."""
@@ -101,6 +131,12 @@ class Inheritance:
                 elif run_folder.exists():
                     sweep(run_folder)
             folder.remove()
+
+
+def _progress(folder: AttemptFolder) -> Progress:
+    if folder.started():
+        return Progress.RUNNING
+    return Progress.BUILDING if was_started(folder.build) else Progress.CLAIMED
 
 
 def _is_promising(folder: AttemptFolder) -> bool:

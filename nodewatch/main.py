@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -17,15 +18,22 @@ if TYPE_CHECKING:
     from nodewatch.config import NodeConfig
     from nodewatch.guard import Guard
 
+_ASIDE = "nodewatch.aside"
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def _read_config(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-    from nodewatch.config import config_paths, read_config_file
+    from nodewatch.config import BadConfig, config_paths, read_config_file
+    from nodewatch.owner.settings import read_settings
 
     path = value or next((p for p in config_paths() if p.exists()), None)
-    if path:
-        context.default_map = {**(context.default_map or {}), **read_config_file(path)}
+    values = read_config_file(path) if path else {}
+    try:
+        # What has no flag.
+        context.meta[_ASIDE] = read_settings(values)
+    except DistributeError as error:
+        raise BadConfig(f"{path}: {error.what}", error.why, error.hint) from error
+    context.default_map = {**(context.default_map or {}), **values}
 
 
 @click.command(name="nodewatch", context_settings={"auto_envvar_prefix": "NODEWATCH"})
@@ -48,7 +56,12 @@ def _read_config(context: click.Context, parameter: click.Parameter, value: Path
 )
 @click.option("--name", help="This node's name; by default the host's.")
 @click.option("--scratch", type=_FOLDER, help="A folder on a local disk for running jobs.")
-@click.option("--cores", type=click.IntRange(min=1), help="Cores that a job may use; by default all.")
+@click.option(
+    "--cores", type=click.IntRange(min=1), help="Cores of the machine; by default its physical ones."
+)
+@click.option("--memory", help="Memory that jobs may use, such as 60G; by default all.")
+@click.option("--gpus", type=click.IntRange(min=0), help="GPUs; by default those that NVML sees.")
+@click.option("--reserve", default="", help="Kept for the machine's owner, such as cores=2,memory=4G.")
 @click.option("--capability", "capabilities", multiple=True, help="What this node can do; repeatable.")
 @click.option("--without", multiple=True, help="A capability that was found and shall not count; repeatable.")
 @click.option(
@@ -67,7 +80,7 @@ def command(spool: Path, verbose: bool, stop: bool, requeue: bool, **values: Any
     """
     if requeue and not stop:
         raise click.UsageError("--requeue says how to --stop; use both")
-    config = _make_config(spool, **values)
+    config = replace(_make_config(spool, **values), aside=click.get_current_context().meta[_ASIDE])
     if stop:
         from nodewatch.stopping import end_daemon, is_tidy
 
@@ -88,7 +101,7 @@ def _work(config: NodeConfig, verbose: bool, requeue: bool) -> None:
     if not config.scratch.exists():
         # Nothing runs here: no folder is made for a spool that is none.
         open_spool(config.spool)
-    with Guard(config.scratch, config.min_free_bytes) as guard:
+    with Guard(config) as guard:
         left_running = _work_on(guard, config, requeue)
     if left_running:
         # Not by sys.exit: the lease's finaliser would remove its file, and others would requeue the job.
@@ -121,6 +134,9 @@ def _make_config(
     name: str | None,
     scratch: Path | None,
     cores: int | None,
+    memory: str | None,
+    gpus: int | None,
+    reserve: str,
     capabilities: tuple[str, ...],
     without: tuple[str, ...],
     cache_size: str,
@@ -132,22 +148,27 @@ def _make_config(
         BadConfig,
         NodeConfig,
         check_names,
-        count_cores,
         default_name,
         default_scratch,
+        measure,
     )
 
     name = name or default_name()
     check_names(name, frozenset(capabilities))
     try:
         sizes = parse_memory(cache_size), parse_memory(min_free)
+        memory_bytes = parse_memory(memory) if memory else None
     except ValueError as error:
-        raise BadConfig("--cache-size or --min-free can't be read", str(error)) from error
+        raise BadConfig("--cache-size, --min-free or --memory can't be read", str(error)) from error
+    size, reserved_cores = measure(cores, memory_bytes, gpus, reserve)
     return NodeConfig(
         spool,
         name,
         (scratch or default_scratch(name)).absolute(),
-        cores or count_cores(),
+        size.cores,
+        size.memory_bytes,
+        size.gpus,
+        reserved_cores,
         frozenset(capabilities),
         frozenset(without),
         *sizes,

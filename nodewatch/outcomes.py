@@ -106,7 +106,7 @@ def decide(ending: Ending, errors: int, retries: int) -> Next:
     return Next.RETRY if errors < retries else Next.PUBLISH
 
 
-def make_record(claimed: Claimed, cores: int, ended: ExitRecord, ending: Ending) -> JobRecord:
+def make_record(claimed: Claimed, ended: ExitRecord, ending: Ending) -> JobRecord:
     """The archived record, but for its list of files."""
     return JobRecord(
         namespace=claimed.ref.namespace,
@@ -124,7 +124,9 @@ def make_record(claimed: Claimed, cores: int, ended: ExitRecord, ending: Ending)
         user_cpu_s=ended.user_cpu_s,
         system_cpu_s=ended.system_cpu_s,
         peak_memory_bytes=ended.peak_memory_bytes,
-        cores=cores,
+        cores=len(claimed.grant.cores),
+        core_ids=claimed.grant.cores,
+        gpu_ids=claimed.grant.gpus,
         submitter=claimed.header.submitter,
         versions=_versions(),
     )

@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
 
-from nodewatch.picking import Candidate, PickBatch, may_run, order
+from nodewatch.capacity import Grant, is_sharing, need_of
+from nodewatch.ledger import Ledger
+from nodewatch.picking import Candidate, Group, Line, PickBatch, may_run
 from nodewatch.quarantine import Elsewhere, Quarantines, look_elsewhere
+from nodewatch.scheduling import Reservation, Waiting, choose
 from nodewatch.scratch import Scratch
 from spoold.claims import claim
 from spoold.layout import BatchFolder
@@ -29,6 +32,7 @@ from spoold.snapshot import (
     read_header,
     read_jobs,
     read_kills,
+    read_node,
     read_state,
 )
 from spoold.spool import Spool
@@ -48,12 +52,17 @@ _MOST_LEFT = 16
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A job that is this node's."""
+    """A job that is this node's, and what it has of the node."""
 
     ref: BatchRef
     header: BatchHeader
     job: JobSpec
     ticket: Ticket
+    grant: Grant
+
+    @property
+    def key(self) -> str:
+        return f"{self.ref.key}/{self.ticket}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +72,16 @@ class _Known:
     ref: BatchRef
     header: BatchHeader
     jobs: dict[str, tuple[int, JobSpec]]
+    shares_tree: bool
+
+
+def shares_tree(jobs: Iterable[JobSpec]) -> bool:
+    """Whether jobs of one batch may run side by side, so that each needs a copy of the built tree."""
+    return any(is_sharing(job.resources) for job in jobs)
 
 
 class Queue:
-    """What waits for this node. Used by one thread at a time."""
+    """What waits for this node. Used by one thread at a time; ``ledger`` says what there is room for."""
 
     def __init__(
         self,
@@ -75,13 +90,18 @@ class Queue:
         node: str,
         capabilities: frozenset[str],
         quarantines: Quarantines,
+        ledger: Ledger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._spool, self._scratch, self._node, self._clock = spool, scratch, node, clock
-        self._capabilities, self._quarantines = capabilities, quarantines
+        self._capabilities, self._quarantines, self._ledger = capabilities, quarantines, ledger
         self._known: dict[str, _Known] = {}
         self._useless: dict[str, str] = {}
-        self._candidates: deque[Candidate] = deque()
+        self._line = Line()
+        self._elsewhere: Counter[str] = Counter()
+        self._cores_of: dict[str, int] = {}
+        self._reservation: Reservation | None = None
+        self._building: dict[str, str] = {}
         self._doubtful: Candidate | None = None
         self._watch = LeaseWatch(spool.settings.heartbeat_s)
         self._listed_s, self._listing_took_s = -1e9, 0.0
@@ -92,16 +112,19 @@ class Queue:
         """Claim the best job there is; None if there is none now. Raises OSError or SpoolFull."""
         with self._lock:
             # Nobody else would: the node lives, and doesn't know that the job is its.
-            if self._doubtful and (claimed := self._claim(self._doubtful)):
+            if self._doubtful and self._has_room(self._doubtful) and (claimed := self._claim(self._doubtful)):
                 return claimed
             self._list_if(self._spool.settings.rescan_s)
             misses = 0
-            while self._candidates or self._list_if(_SOONEST_S):
-                candidate = self._candidates.popleft()
-                claimed = self._claim(candidate)
+            while (group := self._choose()) or self._list_if(_SOONEST_S):
+                if group is None:
+                    continue
+                claimed = self._claim(group.pop())
                 if claimed:
                     return claimed
-                self._leave_some()
+                # Another node goes through the same list: a few of the next are left to it, until the next
+                # listing. Else both would ask for every job, and each cost one of them a message in vain.
+                group.skip(random.randrange(min(_MOST_LEFT, len(group.jobs) // 4) + 1))
                 misses += 1
                 if misses >= _MOST_MISSES:
                     self._list_if(_SOONEST_S)
@@ -112,15 +135,39 @@ class Queue:
         """Whether there is something to take: nothing is said only after a look that is new."""
         with self._lock:
             self._list_if(self._spool.settings.rescan_s)
-            return bool(self._candidates) or self._list_if(_SOONEST_S)
+            return self._choose() is not None or (self._list_if(_SOONEST_S) and self._choose() is not None)
 
-    def _leave_some(self) -> None:
-        """Another node goes through the same list: a few of the next are left to it, until the next listing.
+    def note_building(self, claimed: Claimed) -> None:
+        """Take no other job of its batch until ``built`` is told of this attempt."""
+        with self._lock:
+            self._building[claimed.ref.key] = claimed.key
 
-        Else both would ask for every job, and each job cost one of them a message in vain.
-        """
-        for _ in range(random.randrange(min(_MOST_LEFT, len(self._candidates) // 4) + 1)):
-            self._candidates.popleft()
+    def is_building(self, batch: str) -> bool:
+        """Whether an attempt builds ``NAMESPACE/BATCH`` here."""
+        with self._lock:
+            return batch in self._building
+
+    def built(self, key: str) -> None:
+        """The attempt of this key builds no more, if it did."""
+        with self._lock:
+            self._building = {batch: one for batch, one in self._building.items() if one != key}
+
+    def _choose(self) -> Group | None:
+        """Where the best job is that there is room for."""
+        ledger, running = self._ledger, self._ledger.running()
+        waiting = (
+            Waiting((group.batch, group.head.ticket), need_of(group.head.job, ledger.capacity), group)
+            for group in self._line.ranked(self._elsewhere + Counter(ledger.cores_at_work()))
+            if group.batch not in self._building
+        )
+        choice = choose(waiting, running, ledger.capacity, self._clock(), self._reservation)
+        self._reservation = choice.reservation
+        return choice.start
+
+    def _has_room(self, candidate: Candidate) -> bool:
+        waiting = Waiting(None, need_of(candidate.job, self._ledger.capacity), candidate)
+        running, capacity = self._ledger.running(), self._ledger.capacity
+        return choose([waiting], running, capacity, self._clock()).start is not None
 
     def rest_s(self) -> float:
         """How long the last listing is still good enough; ``take`` finds nothing new before."""
@@ -133,7 +180,7 @@ class Queue:
     def forget(self, key: str) -> None:
         """Drop what is listed of a batch that fails here; the next listing knows it."""
         with self._lock:
-            self._candidates = deque(c for c in self._candidates if c.header.key != key)
+            self._line.forget(key)
 
     def _claim(self, candidate: Candidate) -> Claimed | None:
         known, header = self._known[candidate.header.key], candidate.header
@@ -144,18 +191,47 @@ class Queue:
         self._doubtful = candidate
         ticket = claim(self._spool, known.ref.folder, candidate.ticket, self._node)
         self._doubtful = None
-        return Claimed(known.ref, known.header, candidate.job, ticket) if ticket else None
+        if ticket is None:
+            return None
+        key = f"{known.ref.key}/{ticket}"
+        if known.shares_tree and not self._scratch.tree(header.namespace, header.batch).ready(header):
+            self._building[known.ref.key] = key
+        need = need_of(candidate.job, self._ledger.capacity)
+        grant = self._ledger.grant(key, need, known.shares_tree)
+        return Claimed(known.ref, known.header, candidate.job, ticket, grant)
 
     def _list_if(self, older_than_s: float) -> bool:
         """List anew if the listing is older than that, and than what a listing may cost; is there any job?"""
         started_s = self._clock()
         if started_s - self._listed_s < self._spacing_s(older_than_s):
             return False
-        self._candidates = deque(order(self._look(), "gpu" in self._capabilities))
-        self._rounds = _MOST_ROUNDS if self._candidates else _IDLE_ROUNDS
+        self._line = Line(self._look(), "gpu" in self._capabilities)
+        self._rounds = _MOST_ROUNDS if self._line else _IDLE_ROUNDS
+        self._elsewhere = self._count_elsewhere() if len(self._line.namespaces()) > 1 else Counter()
         self._listed_s = self._clock()
         self._listing_took_s = self._listed_s - started_s
-        return bool(self._candidates)
+        return bool(self._line)
+
+    def _count_elsewhere(self) -> Counter[str]:
+        """Cores at work on other nodes, by namespace, for batches that this node could run."""
+        found: Counter[str] = Counter()
+        for known in self._known.values():
+            for ticket in read_state(self._spool, known.ref.folder, State.CLAIMED):
+                if ticket.node and ticket.node != self._node and ticket.job in known.jobs:
+                    asked = known.jobs[ticket.job][1].resources
+                    cores = asked.cores or (1 if is_sharing(asked) else self._cores(ticket.node))
+                    found[known.ref.namespace] += cores
+        return found
+
+    def _cores(self, node: str) -> int:
+        """How many cores another node has; asked once."""
+        if node not in self._cores_of:
+            try:
+                info = read_node(self._spool, node)
+            except RecordError:
+                info = None
+            self._cores_of[node] = info.cores if info else 1
+        return self._cores_of[node]
 
     def _spacing_s(self, least_s: float) -> float:
         return spacing_s(least_s, self._listing_took_s, _SHARE, self._rounds * self._spool.settings.rescan_s)
@@ -184,7 +260,6 @@ class Queue:
         pending = read_state(self._spool, ref.folder, State.PENDING)
         if not pending or not self._welcome(known):
             return None
-        # Precedence is for builds that are saved: without one, priority decides.
         built = known.header.needs_build and self._scratch.tree(ref.namespace, ref.batch).ready(known.header)
         tickets = tuple(ticket for ticket in pending if ticket.job in known.jobs)
         return PickBatch(known.header, known.jobs, tickets, built)
@@ -203,7 +278,7 @@ class Queue:
         if jobs is None:
             return None
         by_name = {job.name: (position, job) for position, job in enumerate(jobs.jobs)}
-        self._known[ref.key] = _Known(ref, header, by_name)
+        self._known[ref.key] = _Known(ref, header, by_name, shares_tree(jobs.jobs))
         return self._known[ref.key]
 
     def _welcome(self, known: _Known) -> bool:

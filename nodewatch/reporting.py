@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -57,7 +57,7 @@ class Reporter:
         lease: NodeLease,
         supervisor: Supervisor,
         uploader: Uploader,
-        slots: list[Slot],
+        slots: Callable[[], Iterable[Slot]],
         quarantines: Quarantines,
         problems: Callable[[], list[str]],
     ) -> None:
@@ -110,7 +110,7 @@ class Reporter:
     def _quiet(self) -> bool:
         """Whether nothing is told or heard that could change any moment."""
         told = self._written
-        busy = self._uploader.waiting or any(slot.claimed for slot in self._slots)
+        busy = self._uploader.waiting or any(slot.claimed for slot in self._slots())
         calm = not (busy or self.draining or self.spool_full or self._lease.lost or self._supervisor.paused())
         return calm and told is not None and not (told.jobs or told.quarantines or told.troubles)
 
@@ -174,7 +174,7 @@ class Reporter:
 
     def _regain_lost(self) -> None:
         """Take back, or stop, the jobs that were given away while nobody heard of this node."""
-        for slot in self._slots:
+        for slot in self._slots():
             claimed = slot.claimed
             if claimed is None or self._holds(claimed):
                 continue
@@ -194,7 +194,7 @@ class Reporter:
 
     def _lasting(self) -> list[tuple[Slot, Claimed]]:
         """What was here at the last look too: a short job isn't worth a message to the server."""
-        now = {slot.key: (slot, claimed) for slot in self._slots if (claimed := slot.claimed)}
+        now = {slot.key: (slot, claimed) for slot in self._slots() if (claimed := slot.claimed)}
         lasting = [there for key, there in now.items() if key in self._seen]
         self._seen = {key: self._seen.get(key, time.time()) for key in now}
         self._seen_s = {key: self._seen_s.get(key, time.monotonic()) for key in now}
@@ -230,11 +230,12 @@ class Reporter:
             draining=self.draining,
             troubles=tuple(self._problems()),
             quarantines=self._quarantines.standing(),
+            holding=self._supervisor.holding,
         )
 
     def _jobs(self, paused: bool) -> list[RunningJob]:
         jobs = []
-        for slot in self._slots:
+        for slot in self._slots():
             claimed, phase = slot.claimed, slot.phase
             if claimed is None:
                 continue
@@ -251,6 +252,8 @@ class Reporter:
                     round(usage.cpu_s, 1) if usage else 0.0,
                     usage.memory_bytes if usage else 0,
                     now,
+                    len(claimed.grant.cores),
+                    len(claimed.grant.gpus),
                 )
             )
         for upload in self._uploader.waiting:
@@ -278,7 +281,7 @@ class Reporter:
     # Live output
 
     def _copy_logs(self) -> None:
-        now = {(slot.key, claimed.ticket): claimed for slot in self._slots if (claimed := slot.claimed)}
+        now = {(slot.key, claimed.ticket): claimed for slot in self._slots() if (claimed := slot.claimed)}
         for gone in self._logs.keys() - now.keys():
             for log in self._logs.pop(gone):
                 self._spool.ops.unlink(log.target)

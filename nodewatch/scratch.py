@@ -101,8 +101,9 @@ class Scratch:
         except FileNotFoundError:
             return None
 
-    def tree(self, namespace: str, batch: str) -> Tree:
-        return Tree(Path(self.work, namespace, batch))
+    def tree(self, namespace: str, batch: str, place: int | None = None) -> Tree:
+        """The batch's tree, or the copy of it that jobs at ``place`` work in."""
+        return Tree(Path(self.work, namespace, batch if place is None else f"{batch}~{place}"))
 
     def attempt(self, namespace: str, batch: str, ticket: Ticket) -> AttemptFolder:
         return attempt_folder(self.runs, namespace, batch, ticket)
@@ -120,7 +121,7 @@ class Scratch:
     def remove_trees_except(self, keys: set[str]) -> None:
         """Remove the trees of batches that aren't among ``keys`` (``NAMESPACE/BATCH``), and empty folders."""
         for tree in self.work.glob("*/*"):
-            if f"{tree.parent.name}/{tree.name}" not in keys:
+            if f"{tree.parent.name}/{tree.name.partition('~')[0]}" not in keys:
                 remove(tree)
         for folder in (*self.runs.glob("*/*"), *self.runs.iterdir(), *self.work.iterdir()):
             if folder.is_dir() and not os.listdir(folder):

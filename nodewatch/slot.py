@@ -70,7 +70,8 @@ class Tools:
     """What a slot works with; shared by all of them.
 
     ``stop``: the daemon ends, and leaves what runs alone, unless ``requeue``: then it gives its jobs back.
-    ``shun`` is told a batch that can't be built here, ``note`` how each job ended.
+    ``shun`` is told a batch that can't be built here, ``note`` how each job ended, ``built`` which
+    attempt (a slot's ``key``) has done with its batch's tree what its first job does.
     """
 
     spool: Spool
@@ -84,6 +85,7 @@ class Tools:
     upload: Callable[[Upload], None]
     shun: Callable[[str], None]
     note: Callable[[Claimed, ExitRecord], None]
+    built: Callable[[str], None]
 
 
 class Slot:
@@ -107,6 +109,7 @@ class Slot:
         folder = self._begin(claimed)
         try:
             folder.make()
+            folder.keep_grant(claimed.grant)
             self._go_on(claimed, folder)
         except (DistributeError, OSError) as reason:
             self._lose(claimed, folder, reason)
@@ -148,33 +151,43 @@ class Slot:
 
     def _begin(self, claimed: Claimed) -> AttemptFolder:
         with self._handing:
-            self.claimed, self.key, self._end_reason = claimed, f"{claimed.ref.key}/{claimed.ticket}", ""
+            self.claimed, self.key, self._end_reason = claimed, claimed.key, ""
         return self._tools.scratch.attempt(claimed.ref.namespace, claimed.ref.batch, claimed.ticket)
 
     def _go_on(self, claimed: Claimed, folder: AttemptFolder) -> None:
         tools, header = self._tools, claimed.header
-        tree = tools.scratch.tree(header.namespace, header.batch)
         if tools.requeue.is_set():
             raise Interrupted(f"{self.key} isn't begun", REQUEUED)
+        built = tools.scratch.tree(header.namespace, header.batch)
+        if not built.ready(header):
+            self._build(claimed, folder, built)
+        tools.built(self.key)
+        tree = self._tree(claimed)
         if not tree.ready(header):
-            self._build(claimed, folder, tree)
+            tree.copy_from(built)
         tree.prepare(header, claimed.job, tools.spool, tools.cache)
         self.phase = "running"
-        spec = RunSpec(
-            job_argv(claimed.job, tools.config.cores),
-            tree.path,
-            make_environment(self._own_environment, header, claimed.ticket, tree, tools.config.cores),
-            folder.stdout,
-            folder.stderr,
-        )
+        argv = job_argv(claimed.job, len(claimed.grant.cores))
+        spec = self._spec(claimed, argv, tree, (folder.stdout, folder.stderr))
         self._finish(claimed, folder, tree, self._run(folder.path, spec))
+
+    def _tree(self, claimed: Claimed) -> Tree:
+        """The one that the job works in."""
+        header = claimed.header
+        return self._tools.scratch.tree(header.namespace, header.batch, claimed.grant.place)
+
+    def _spec(
+        self, claimed: Claimed, argv: tuple[str, ...], tree: Tree, outputs: tuple[Path, Path]
+    ) -> RunSpec:
+        grant = claimed.grant
+        environment = make_environment(self._own_environment, claimed.header, claimed.ticket, tree, grant)
+        return RunSpec(argv, tree.path, environment, *outputs)
 
     def _adopt(self, claimed: Claimed, folder: AttemptFolder) -> None:
         _log.info("adopting %s/%s", claimed.ref.key, claimed.ticket)
         self.phase = "running"
         ended = self._go_on_with(folder.path)
-        header = claimed.header
-        self._finish(claimed, folder, self._tools.scratch.tree(header.namespace, header.batch), ended)
+        self._finish(claimed, folder, self._tree(claimed), ended)
 
     def _finish(self, claimed: Claimed, folder: AttemptFolder, tree: Tree, ended: ExitRecord) -> None:
         folder.keep_saved(tree.save)
@@ -183,6 +196,8 @@ class Slot:
             # What the job left behind may be what fills the disk.
             tree.remove()
             lost = Setback(_NO_SPACE, LossCause.RETURNED)
+            # So that the node rests, the longer the more often this happens.
+            self.trouble = _NO_SPACE
         else:
             self._tools.note(claimed, ended)
         self._hand_on(folder, ended, lost)
@@ -218,10 +233,7 @@ class Slot:
         remove(build.path)
         tree.make(claimed.header, tools.spool, tools.cache)
         build.path.mkdir()
-        environment = make_environment(
-            self._own_environment, claimed.header, claimed.ticket, tree, tools.config.cores
-        )
-        spec = RunSpec(build_argv(claimed.header), tree.path, environment, build.output, build.output)
+        spec = self._spec(claimed, build_argv(claimed.header), tree, (build.output, build.output))
         return self._run(build.path, spec)
 
     def _run(self, run_dir: Path, spec: RunSpec) -> ExitRecord:

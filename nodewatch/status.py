@@ -32,7 +32,7 @@ def differs(new: NodeStatus, old: NodeStatus) -> bool:
 def _news(status: NodeStatus) -> tuple[object, ...]:
     jobs = tuple((*_attempt(job), job.phase) for job in status.jobs)
     pause = status.paused_until, status.paused_by
-    return jobs, pause, status.draining, status.troubles, status.quarantines
+    return jobs, pause, status.draining, status.holding, status.troubles, status.quarantines
 
 
 def _attempt(job: RunningJob) -> tuple[str, str, str, int]:

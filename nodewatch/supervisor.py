@@ -12,7 +12,8 @@ from threading import Event, Lock, Thread
 from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import list_attempts
 from nodewatch.folders import remove
-from nodewatch.process import PauseState, Run, Touch, Usage, adopt, pause, peek, resume, stop
+from nodewatch.owner.policy import Aside, Stance
+from nodewatch.process import PauseState, Run, Touch, Usage, adopt, pause, peek, read_exit, resume, stop
 from nodewatch.scratch import Scratch
 
 _log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ class Supervisor:
     """The runs of this node and whether they are paused.
 
     There are two doors: a ``pause`` file in the scratch folder, which this thread looks at itself, and one
-    in the spool, which ``see_spool_pause`` is told of.
+    in the spool, which ``see_spool_pause`` is told of. A third is no file: the machine's owner, or the
+    schedule by which they lend it, of which ``step_aside`` is told.
     """
 
     def __init__(self, scratch: Scratch) -> None:
@@ -44,6 +46,8 @@ class Supervisor:
         self._paused: set[str] = set()
         self._earlier: set[str] = set()
         self._here, self._spool = _restore(scratch.pause_record)
+        self._aside = Aside()
+        self._spent_s, self._most_spent_s = 0.0, 0.0
         self._stop = Event()
         self._thread = Thread(target=self._watch, name="supervisor", daemon=True)
 
@@ -74,8 +78,9 @@ class Supervisor:
     def remove(self, key: str) -> None:
         """The run has ended."""
         with self._lock:
-            self._runs.pop(key, None)
+            run = self._runs.pop(key, None)
             self._paused.discard(key)
+            self._spent_s += _cpu_s(run) if run else 0.0
 
     def _let_go(self, key: str) -> None:
         """Of a run that was adopted before anybody asked for it."""
@@ -97,16 +102,42 @@ class Supervisor:
             run = self._runs.get(key)
             return peek(run) if run else None
 
+    def spent_s(self) -> float:
+        """CPU seconds that the runs have used, those included that have ended; never less than before."""
+        with self._lock:
+            spent_s = self._spent_s + sum(peek(run).cpu_s for run in self._runs.values())
+            self._most_spent_s = max(self._most_spent_s, spent_s)
+            return self._most_spent_s
+
+    def step_aside(self, aside: Aside) -> None:
+        """Told what the machine's owner or its schedule wants from now on."""
+        with self._lock:
+            self._aside = aside
+
+    @property
+    def holding(self) -> str:
+        """Why no more jobs are taken though nothing is paused; empty if they are."""
+        aside = self._aside
+        return aside.why if aside.stance is Stance.HOLD else ""
+
+    @property
+    def evicting(self) -> str:
+        """Why the jobs here have to be given back; empty if they haven't."""
+        aside = self._aside
+        return f"{aside.by}: {aside.why}" if aside.stance is Stance.EVICT else ""
+
     def paused(self) -> PauseView | None:
-        """The pause that is in force, the longer one of the two doors."""
+        """The pause that is in force, the longest one of all doors."""
         now_s, clock_s = time.monotonic(), time.time()
         with self._lock:
-            doors = [(self._here, "scratch"), (self._spool, "spool")]
+            doors, aside = [(self._here, "scratch"), (self._spool, "spool")], self._aside
         views = [
             PauseView(clock_s + state.until_s - now_s, by, state.note)
             for state, by in doors
             if state.until_s is not None and state.pauses(now_s)
         ]
+        if aside.stance.pauses:
+            views.append(PauseView(aside.until or _open_end(clock_s), aside.by, aside.why))
         return max(views, key=lambda view: view.until, default=None)
 
     def see_spool_pause(self, touch: Touch | None) -> bool:
@@ -146,6 +177,7 @@ class Supervisor:
         wanted = self.paused() is not None
         with self._lock:
             for ended in [key for key in self._earlier if not self._runs[key].alive()]:
+                self._spent_s += _cpu_s(self._runs[ended])
                 self._let_go(ended)
             # RACE: a run is closed only after ``remove``, which waits for this lock.
             for key, run in self._runs.items():
@@ -185,6 +217,17 @@ def read_touch(path: Path) -> Touch | None:
         return Touch(info.st_ino, info.st_mtime_ns, content.decode(errors="replace"))
     finally:
         os.close(handle)
+
+
+def _open_end(clock_s: float) -> float:
+    """An end for a pause that has none: always an hour ahead or more, and another one only once an hour."""
+    return (clock_s // 3600 + 2) * 3600
+
+
+def _cpu_s(run: Run) -> float:
+    """What an ended run has used; what it uses still if its end isn't known."""
+    ended = read_exit(run.run_dir)
+    return ended.user_cpu_s + ended.system_cpu_s if ended else peek(run).cpu_s
 
 
 def _is_file(info: os.stat_result) -> bool:

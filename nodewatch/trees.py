@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ _BUILT = ".distribute-built"
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """``SCRATCH/work/NAMESPACE/BATCH``."""
+    """``SCRATCH/work/NAMESPACE/BATCH``, or a copy of it, ``BATCH~PLACE``, for one of several jobs at once."""
 
     path: Path
 
@@ -71,6 +73,22 @@ class Tree:
             _copy(cache.fetch(spool, job.script), self.path / "job.py", job.script)
         if job.command is not None:
             self._link_inputs((*header.initial_files, *job.inputs))
+
+    def copy_from(self, built: Tree) -> None:
+        """Make this a copy of a tree that is ready; where the file system can, both share their blocks.
+
+        Raises OSError.
+        """
+        private = self.path.with_name(f"{self.path.name}.new")
+        for folder in (private, self.path):
+            remove(folder)
+        done = subprocess.run(
+            ["cp", "-a", "--reflink=auto", "--", str(built.path), str(private)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise OSError(errno.EIO, f"can't be copied: {done.stderr.strip()[-200:]}", str(built.path))
+        private.rename(self.path)
 
     def _link_inputs(self, inputs: Iterable[Input]) -> None:
         """Let each file of ``input/`` appear beside it too, so that ``./solver a.json`` works."""

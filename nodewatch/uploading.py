@@ -1,4 +1,9 @@
-"""Brings results from this node's disk to the archive, several at a time, while the next job runs."""
+"""Brings results from this node's disk to the archive, several at a time, while the next job runs.
+
+Results that wait are staged together, and one flush serves all of them before the first is published. What
+was published stays on this node's disk until its renames are flushed too: by the flush of the next group, or
+by one of their own if none comes soon.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ from nodewatch.outcomes import Ending, Next, Setback, count_losses, decide, judg
 from nodewatch.process import ExitRecord
 from nodewatch.queue import Claimed
 from nodewatch.takeover import take_over
-from spoold.claims import give_back
+from spoold.claims import back_off, give_back
 from spoold.losses import Loss, note_loss, read_losses
 from spoold.publication import Result, count_errors, discard, finish, keep_attempt, publish, stage
 from spoold.records import Outcome
@@ -26,6 +31,8 @@ from spoold.tickets import State, Ticket
 _log = logging.getLogger(__name__)
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+#: How long what was published waits for the next group's flush.
+_SETTLE_S = 0.2
 _MOST_AT_ONCE = 64
 
 
@@ -58,15 +65,16 @@ class Uploader:
         self,
         spool: Spool,
         node: str,
-        cores: int,
         on_done: Callable[[], None],
         may_claim: Callable[[], bool] = lambda: True,
     ) -> None:
         """``may_claim``: whether the node's name is surely ours, and what it claims too."""
-        self._spool, self._node, self._cores, self._on_done = spool, node, cores, on_done
+        self._spool, self._node, self._on_done = spool, node, on_done
         self._may_claim = may_claim
         self._queue: SimpleQueue[Upload | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="uploader", daemon=True)
+        self._published: list[AttemptFolder] = []
+        self._settle_s = _SETTLE_S
         self.trouble = ""
         self.waiting: tuple[Upload, ...] = ()
 
@@ -80,14 +88,15 @@ class Uploader:
         """Finish what can be finished within that time."""
         self._queue.put(None)
         self._thread.join(within_s)
-        self._flush(self.waiting)
+        self._flush_here(self.waiting)
 
     def _run(self) -> None:
         """New results at once; those that can't be archived now are tried again, and hold up no other."""
         left: list[Upload] = []
         wait_s, due_s = _FIRST_WAIT_S, 0.0
-        while (new := self._next_group(due_s - time.monotonic() if left else None)) is not None:
+        while (new := self._next_group(self._patience_s(left, due_s))) is not None:
             self.waiting = (*new, *left)
+            busy = bool(self.waiting)
             failed = self._upload(new, again=False) if new else []
             if left and time.monotonic() >= due_s:
                 left = self._upload(left, again=True)
@@ -95,12 +104,42 @@ class Uploader:
                 due_s = time.monotonic() + wait_s
             elif failed and not left:
                 due_s = time.monotonic() + wait_s
-            self._flush(failed)
+            self._flush_here(failed)
             left += failed
             self.waiting = tuple(left)
-            if not left:
+            if not new:
+                self._settle()
+            if busy and not left:
                 wait_s, self.trouble = _FIRST_WAIT_S, ""
                 self._on_done()
+        self._settle()
+
+    def _patience_s(self, left: list[Upload], due_s: float) -> float | None:
+        """How long the next group may keep those waiting that came before; None if there are none."""
+        waits_s = [due_s - time.monotonic()] * bool(left) + [self._settle_s] * bool(self._published)
+        return min(waits_s, default=None)
+
+    def _settle(self) -> None:
+        """Flush what was published, if no later group did."""
+        if not self._published:
+            return
+        try:
+            self._flush()
+            self._settle_s = _SETTLE_S
+        except OSError as error:
+            self._settle_s = min(2 * self._settle_s, _LONGEST_WAIT_S)
+            _log.error("can't flush what was published: %s; trying again", error)
+
+    def _flush(self) -> None:
+        """Then what was published before needs no copy on this disk any more. Raises OSError."""
+        self._spool.ops.flush()
+        published, self._published = self._published, []
+        for folder in published:
+            try:
+                folder.remove()
+            except OSError as error:
+                self._published.append(folder)
+                _log.error("%s can't be removed: %s; trying again", folder.path, error)
 
     def _next_group(self, within_s: float | None) -> list[Upload] | None:
         """All that wait, at least one unless ``within_s`` passes; None when told to end."""
@@ -123,14 +162,14 @@ class Uploader:
         staged, left = [], []
         for upload in group:
             try:
-                if again and self._published(upload):
+                if again and self._was_published(upload):
                     continue
                 staged.append((upload, self._stage(upload)))
             except (OSError, DistributeError) as error:
                 self._complain(upload, error)
                 left.append(upload)
         try:
-            self._spool.ops.flush()
+            self._flush()
         except OSError as error:
             self._complain(group[0], error)
             return left + [upload for upload, _ in staged]
@@ -142,7 +181,7 @@ class Uploader:
                 left.append(upload)
         return left
 
-    def _flush(self, waiting: Iterable[Upload]) -> None:
+    def _flush_here(self, waiting: Iterable[Upload]) -> None:
         """What waits for the spool must outlive a restart of this machine too."""
         for upload in waiting:
             try:
@@ -150,13 +189,13 @@ class Uploader:
             except OSError as error:
                 _log.error("%s: %s", upload.folder.path, error)
 
-    def _published(self, upload: Upload) -> bool:
+    def _was_published(self, upload: Upload) -> bool:
         """Finish what an earlier try published, if it did: after the fence a result is never staged anew."""
         ref, ticket = upload.claimed.ref, upload.ticket
         if ticket not in read_state(self._spool, ref.folder, State.PUBLISHING):
             return False
         finish(self._spool, ref.folder, ref.namespace, ref.batch, ticket)
-        upload.folder.remove()
+        self._published.append(upload.folder)
         return True
 
     def _stage(self, upload: Upload) -> Ending:
@@ -167,7 +206,7 @@ class Uploader:
             return ending
         if upload.lost:
             upload.folder.complete()
-        record = make_record(upload.claimed, self._cores, upload.ended, ending)
+        record = make_record(upload.claimed, upload.ended, ending)
         folder = upload.folder
         result = Result(record, upload.ticket, folder.stdout, folder.stderr, folder.save)
         stage(self._spool, result)
@@ -183,7 +222,8 @@ class Uploader:
     def _deliver(self, upload: Upload, ending: Ending) -> list[Upload]:
         """The last step; returns what has become another attempt, and must be staged as such."""
         ref, ticket = upload.claimed.ref, upload.ticket
-        match self._plan(upload, ending):
+        plan = self._plan(upload, ending)
+        match plan:
             case Next.PUBLISH:
                 counts = self._publish(ref, ticket, ending.outcome)
                 # An ending that isn't a success is better tried again.
@@ -196,7 +236,11 @@ class Uploader:
                 counts = self._give_back(ref, ticket, ending)
         what = ending.outcome.value if counts else "void: the job was given to another node"
         _log.info("%s %s %s", upload.key, what, ending.reason)
-        upload.folder.remove()
+        if counts and plan is Next.PUBLISH:
+            self._published.append(upload.folder)
+        else:
+            # Its next attempt may be taken here, where there is no place for two.
+            upload.folder.remove()
         return []
 
     def _take_over(self, upload: Upload) -> Upload | None:
@@ -221,7 +265,8 @@ class Uploader:
             discard(self._spool, ref.namespace, ref.batch, ticket)
             return False
         keep_attempt(self._spool, ref.namespace, ref.batch, ticket)
-        return give_back(self._spool, ref.folder, ticket) is not None
+        again = back_off if self._spool.settings.retry_wait_s else give_back
+        return again(self._spool, ref.folder, ticket) is not None
 
     def _give_back(self, ref: BatchRef, ticket: Ticket, ending: Ending) -> bool:
         if ticket not in read_state(self._spool, ref.folder, State.CLAIMED):

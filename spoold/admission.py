@@ -87,9 +87,10 @@ def _admit(spool: Spool, drop: Drop) -> BatchRef | None:
     # Imported here: an idle daemon needs none of it.
     from distribute_compute_config.loading import load_bytes
     from spoold.compiling import compile_batch
+    from spoold.rendering import render_templates
 
     with open_source(spool, drop) as source:
-        loaded = load_bytes(*source.job_file())
+        loaded = load_bytes(*source.job_file(), spool.settings.max_jobs)
         if not _unchanged(spool, drop):
             return None
         meta = loaded.jobfile.meta
@@ -98,7 +99,8 @@ def _admit(spool: Spool, drop: Drop) -> BatchRef | None:
         if not _reserved(spool, meta.namespace, meta.batch_name, drop):
             contents = _snapshot(spool, source, loaded)
             submitter = identity_of(drop.uid).name
-            batch = compile_batch(loaded, contents, drop, submitter, loaded.source)
+            rendered = render_templates(spool, source, loaded)
+            batch = compile_batch(loaded, contents, drop, submitter, loaded.source, rendered)
             _reserve(spool, drop, batch)
     return _open(spool, drop, meta.namespace, meta.batch_name)
 
@@ -126,11 +128,14 @@ def _check_names(loaded: LoadedJobFile) -> None:
 
 
 def _snapshot(spool: Spool, source: Source, loaded: LoadedJobFile) -> dict[str, Input]:
-    """Copy each input to the store. Raises JobFileError naming all that can't be read, with their lines."""
+    """Copy each input but templates to the store.
+
+    Raises JobFileError naming all that can't be read, with their lines.
+    """
     contents: dict[str, Input] = {}
     problems: dict[str, Unreadable] = {}
     for one in loaded.inputs():
-        if one.path in contents or one.path in problems:
+        if one.values or one.path in contents or one.path in problems:
             continue
         try:
             with source.open_input(one.path) as opened:
@@ -150,7 +155,7 @@ def _snapshot(spool: Spool, source: Source, loaded: LoadedJobFile) -> dict[str, 
                 problems[one.path].hint,
             )
             for one in loaded.inputs()
-            if one.path in problems
+            if not one.values and one.path in problems
         )
     return contents
 
@@ -200,7 +205,7 @@ def _write_folder(spool: Spool, folder: Path, batch: Batch) -> None:
     for name in ("builds", "losses"):
         spool.ops.make_folder(folder / name)
     for job in batch.jobs.jobs:
-        state = State.HELD if job.depends else State.PENDING
+        state = State.HELD if job.depends or batch.header.after else State.PENDING
         spool.ops.create(folder / state.value / str(Ticket(job.name, 1)))
     # Last: a name that a stranger made first would be his, be it a folder for tickets.
     spool.ops.set_mode(folder, SHARED_MODE)

@@ -46,7 +46,9 @@ class Bundle:
 
 def collect(loaded: LoadedJobFile, base: Path, progress: Callable[[int], None] | None = None) -> Bundle:
     """Hash every input; ``progress`` is told bytes. Raises OSError if one can't be read."""
-    files = {one.path: _describe(base, one.path, progress) for one in loaded.inputs()}
+    # A sweep may name one file thousands of times.
+    paths = dict.fromkeys(one.path for one in loaded.inputs())
+    files = {path: _describe(base, path, progress) for path in paths}
     return Bundle(loaded, base, files)
 
 

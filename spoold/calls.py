@@ -22,6 +22,9 @@ class Kernel:
     def read(self, path: Path) -> bytes:
         return read_plain(path)
 
+    def stat(self, path: Path) -> os.stat_result:
+        return path.stat()
+
     def open_new(self, path: Path, mode: int) -> int:
         """A descriptor for writing a new file; the mode comes from open(2): a chmod is one message more."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)

@@ -24,6 +24,13 @@ def give_back(spool: Spool, folder: BatchFolder, ticket: Ticket) -> Ticket | Non
     return again if moved else None
 
 
+def back_off(spool: Spool, folder: BatchFolder, ticket: Ticket) -> Ticket | None:
+    """Have a claimed job tried again later: like ``give_back``, but the steward lets it rest before that."""
+    again = ticket.next_attempt()
+    moved = spool.ops.move(folder.ticket(State.CLAIMED, ticket), folder.ticket(State.HELD, again))
+    return again if moved else None
+
+
 def lose(spool: Spool, folder: BatchFolder, ticket: Ticket) -> bool:
     """Fail a job without a result; False if it is no longer claimed so. For who took its node's lease."""
     ended = Ticket(ticket.job, ticket.attempt)

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from distribute_compute_config.eviction import effective_eviction
 from distribute_compute_config.loading import LoadedJobFile
 from distribute_compute_config.models import (
     AnyJob,
@@ -21,9 +22,13 @@ from distribute_compute_config.models import (
     effective_retries,
 )
 from distribute_compute_config.quantities import parse_duration, parse_memory
+from distribute_compute_config.sweeps import Values
 from spoold.drops import Drop
 from spoold.layout import FORMAT
 from spoold.records import BatchHeader, BatchJobs, Input, JobSpec, Resources
+
+#: What each template becomes, by its path and the combination that it is filled in with.
+Rendered = Mapping[tuple[str, Values], Input]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,14 @@ class Batch:
 
 
 def compile_batch(
-    loaded: LoadedJobFile, contents: Mapping[str, Input], drop: Drop, submitter: str, source: str
+    loaded: LoadedJobFile,
+    contents: Mapping[str, Input],
+    drop: Drop,
+    submitter: str,
+    source: str,
+    rendered: Rendered | None = None,
 ) -> Batch:
-    """``contents`` has an entry for each path that the job file names."""
+    """``contents`` has an entry for each path that the job file names, ``rendered`` those of templates."""
     jobfile = loaded.jobfile
     header = BatchHeader(
         format=FORMAT,
@@ -53,8 +63,9 @@ def compile_batch(
         jobs_total=len(jobfile.jobs),
         capabilities=tuple(jobfile.meta.capabilities),
         matrix=jobfile.meta.matrix,
+        after=tuple(jobfile.meta.after),
     )
-    jobs = BatchJobs(tuple(_compile_job(jobfile, job, contents) for job in jobfile.jobs))
+    jobs = BatchJobs(tuple(_compile_job(jobfile, job, contents, rendered or {}) for job in jobfile.jobs))
     return Batch(_with_initialize(header, jobfile, contents), jobs, loaded.text)
 
 
@@ -72,16 +83,25 @@ def _with_initialize(header: BatchHeader, jobfile: JobFile, contents: Mapping[st
     return replace(header, image=image, required_mounts=tuple(initialize.required_mounts))
 
 
-def _compile_job(jobfile: JobFile, job: AnyJob, contents: Mapping[str, Input]) -> JobSpec:
+def _compile_job(jobfile: JobFile, job: AnyJob, contents: Mapping[str, Input], rendered: Rendered) -> JobSpec:
+    eviction = effective_eviction(jobfile, job)
     return JobSpec(
         name=job.name,
         script=_as(job.file, "job.py", contents) if isinstance(job, PythonJob) else None,
         command=job.command if isinstance(job, CommandJob) else None,
-        inputs=_named(job.required_files, contents),
+        inputs=tuple(
+            replace(rendered[file.path, job.sweep], name=file.name)
+            if file.template
+            else _as(file, file.name, contents)
+            for file in job.required_files
+        ),
         resources=_resources(jobfile, job),
         priority=effective_priority(jobfile, job),
         retries=effective_retries(jobfile, job),
         depends=tuple(job.depends),
+        on_evict=eviction.signal,
+        evict_grace_s=eviction.grace_s,
+        resume=eviction.resume,
     )
 
 

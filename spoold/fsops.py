@@ -77,7 +77,7 @@ class FileOps:
         probe = self.private()
         self.create(probe)
         try:
-            return probe.stat().st_mtime
+            return again(lambda: self.kernel.stat(probe)).st_mtime
         finally:
             self.unlink(probe)
 
@@ -95,7 +95,7 @@ class FileOps:
                 self.kernel.mkdir(path)
             except FileExistsError:
                 # Maybe ours: NFS may say so of what it did, or a crash came before the next call.
-                shared = shared and stat.S_IMODE(path.stat().st_mode) != mode
+                shared = shared and stat.S_IMODE(again(lambda: self.kernel.stat(path)).st_mode) != mode
             except FileNotFoundError:
                 self._make_parent(path)
                 self.make_folder(path, mode)
@@ -220,7 +220,7 @@ class FileOps:
                 return True
             except FileExistsError:
                 # A repeated message may find what the first one did: then the file has two names.
-                return source.lstat().st_nlink > 1
+                return again(lambda: self.kernel.stat(source)).st_nlink > 1
 
     # Removing
 

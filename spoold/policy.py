@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from spoold.awaiting import Standing
 from spoold.losses import Loss, LossCause, judge_losses
 from spoold.records import BatchHeader
 from spoold.snapshot import Builds, Kills
@@ -19,7 +20,8 @@ class BatchView:
 
     ``latest`` has the newest ticket of each job that was seen. ``depends`` has the dependencies of held
     jobs. ``stuck`` are tickets that lie in ``publishing/`` longer than their node needs. ``losses`` are read
-    only where a node has lapsed.
+    only where a node has lapsed. ``resting`` are held tickets that wait to be tried again, ``awaited`` the
+    batches that held ones wait for.
     """
 
     header: BatchHeader
@@ -29,6 +31,8 @@ class BatchView:
     depends: Mapping[str, tuple[str, ...]] | None = None
     stuck: frozenset[Ticket] = frozenset()
     losses: tuple[Loss, ...] = ()
+    resting: frozenset[Ticket] = frozenset()
+    awaited: Mapping[str, Standing] = field(default_factory=dict)
 
     def tickets(self, state: State) -> list[Ticket]:
         return [ticket for held, ticket in self.latest.values() if held is state]
@@ -107,10 +111,15 @@ def _settle_held(view: BatchView) -> Iterator[Action]:
         if view.kills.hits(ticket.job) or view.depends is None:
             continue
         states = [view.latest[job][0] if job in view.latest else None for job in view.depends[ticket.job]]
-        if all(state is State.DONE for state in states):
-            yield MoveTicket(State.HELD, State.PENDING, ticket)
-        elif any(state in _ENDED_BADLY for state in states):
+        before = [view.awaited.get(key, Standing.UNFINISHED) for key in view.header.after]
+        if any(state in _ENDED_BADLY for state in states) or Standing.FAILED in before:
             yield MoveTicket(State.HELD, State.CANCELLED, ticket)
+        elif (
+            all(state is State.DONE for state in states)
+            and all(standing is Standing.DONE for standing in before)
+            and ticket not in view.resting
+        ):
+            yield MoveTicket(State.HELD, State.PENDING, ticket)
 
 
 def _reclaim(view: BatchView, ticket: Ticket) -> GiveBack | Lose:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distribute_compute_config.errors import DistributeError
-from spoold.fsops import Copied
+from spoold.fsops import Copied, SpoolFull
 from spoold.layout import FILE_MODE, RECORD_NAME, BatchFolder
 from spoold.records import ArchivedFile, JobRecord, Outcome, encode
 from spoold.snapshot import read_record
@@ -56,7 +56,7 @@ class _Saved:
 def stage(spool: Spool, result: Result) -> JobRecord:
     """Copy a result to its staging folder, replacing what an interrupted try left; not flushed.
 
-    Returns the complete record. Raises SpoolFull or OSError.
+    Returns the complete record. Raises SpoolFull, and nothing is left in staging then, or OSError.
     """
     record = result.record
     folder = spool.layout.staging(record.namespace, record.batch, result.ticket)
@@ -65,6 +65,15 @@ def stage(spool: Spool, result: Result) -> JobRecord:
     except FileExistsError:
         spool.ops.remove_tree(folder)
         spool.ops.make_new_folder(folder)
+    try:
+        return _fill(spool, result, folder)
+    except SpoolFull:
+        # Half a result must not keep everybody else from writing until there is room for all of it.
+        spool.ops.remove_tree(folder)
+        raise
+
+
+def _fill(spool: Spool, result: Result, folder: Path) -> JobRecord:
     files = [
         _copy(spool, result.stdout, folder, STDOUT),
         _copy(spool, result.stderr, folder, STDERR),
@@ -75,7 +84,7 @@ def stage(spool: Spool, result: Result) -> JobRecord:
             skipped.append(f"{saved.path}: {saved.refusal}")
         else:
             files.append(_copy(spool, saved.real, folder, archived_name(saved.path)))
-    record = replace(record, files=tuple(files), skipped=tuple(skipped))
+    record = replace(result.record, files=tuple(files), skipped=tuple(skipped))
     spool.ops.write_new(folder / RECORD_NAME, encode(record))
     return record
 

@@ -55,7 +55,10 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One job of a batch: ``script`` for python, ``command`` for command batches, neither for apptainer."""
+    """One job of a batch: ``script`` for python, ``command`` for command batches, neither for apptainer.
+
+    ``on_evict`` is a signal, as in ``SIGUSR1``.
+    """
 
     name: str
     script: Input | None = None
@@ -65,6 +68,9 @@ class JobSpec:
     priority: int = 0
     retries: int = 0
     depends: tuple[str, ...] = ()
+    on_evict: str | None = None
+    evict_grace_s: float | None = None
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class BatchHeader:
     """``batch.json``: what was asked for, by whom, when. Never changes.
 
     ``id`` names the drop that it came from. ``kind`` is ``python``, ``command`` or ``apptainer``.
-    ``submitted_at`` in Unix seconds.
+    ``submitted_at`` in Unix seconds. ``after`` are the batches that must have ended well, each NS/BATCH.
     """
 
     format: int
@@ -92,6 +98,7 @@ class BatchHeader:
     image: Input | None = None
     initial_files: tuple[Input, ...] = ()
     required_mounts: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     @property
     def needs_build(self) -> bool:
@@ -122,6 +129,7 @@ class ArchivedFile:
 class JobRecord:
     """``.job.json``: how an attempt went. Times in Unix seconds, durations in seconds.
 
+    ``core_ids`` and ``gpu_ids`` number what the attempt had of its node, from 0.
     ``skipped`` names what was in ``distribute_save`` and could not be archived, and why.
     """
 
@@ -141,6 +149,8 @@ class JobRecord:
     system_cpu_s: float = 0.0
     peak_memory_bytes: int = 0
     cores: int = 0
+    core_ids: tuple[int, ...] = ()
+    gpu_ids: tuple[int, ...] = ()
     submitter: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     files: tuple[ArchivedFile, ...] = ()
@@ -160,6 +170,7 @@ class NodeInfo:
     scratch: str
     version: str
     started_at: float
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +197,8 @@ class RunningJob:
     cpu_s: float = 0.0
     memory_bytes: int = 0
     phase_since: float | None = None
+    cores: int = 0
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +216,10 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """``running.json``: what a node does now, and what troubles it."""
+    """``running.json``: what a node does now, and what troubles it.
+
+    ``holding`` is why it takes no more jobs though what runs goes on.
+    """
 
     written_at: float
     jobs: tuple[RunningJob, ...] = ()
@@ -212,6 +228,7 @@ class NodeStatus:
     draining: bool = False
     troubles: tuple[str, ...] = ()
     quarantines: tuple[Quarantine, ...] = ()
+    holding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

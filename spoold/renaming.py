@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import stat
 import time
 from pathlib import Path
 
@@ -47,10 +48,17 @@ def rename(kernel: Kernel, source: Path, target: Path, root: Path) -> bool:
 
 def _check_gone(kernel: Kernel, source: Path, target: Path, root: Path) -> None:
     """ENOENT and no target: raises FileNotFoundError unless that is because ``source`` is gone."""
-    if target.parent.is_dir():
+    if _is_folder(kernel, target.parent):
         return
     if source.name in list_names(kernel, source.parent):
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
-    if not (root / "tmp").is_dir():
+    if not _is_folder(kernel, root / "tmp"):
         # Unmounted: a holder must not take that for a fence and throw its result away.
         raise FileNotFoundError(errno.ENOENT, "the spool isn't there", str(root))
+
+
+def _is_folder(kernel: Kernel, path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(again(lambda: kernel.stat(path)).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False

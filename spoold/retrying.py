@@ -7,7 +7,7 @@ from contextlib import suppress
 from distribute_compute_config.errors import DistributeError
 from distribute_compute_config.names import check_name
 from spoold.losses import clear_losses
-from spoold.records import JobSpec, RetryRequest
+from spoold.records import BatchHeader, JobSpec, RetryRequest
 from spoold.snapshot import BatchRef, find_batch, has_work, read_header, read_jobs, read_state
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket
@@ -30,8 +30,10 @@ def carry_out(spool: Spool, request: RetryRequest, uid: int) -> bool:
     if ref is None:
         raise NotRetried(f"{request.namespace}/{request.batch} isn't in this spool")
     jobs = read_jobs(spool, ref.folder)
-    if jobs is None or not _may_retry(spool, ref, uid):
+    header = read_header(spool, ref.folder)
+    if jobs is None or header is None:
         return False
+    _check_uid(spool, ref, header, uid)
     if not _ended(spool, ref, tickets) and not (ref.finished and has_work(spool, ref.folder)):
         return True
     _clear_marks(spool, ref)
@@ -41,7 +43,7 @@ def carry_out(spool: Spool, request: RetryRequest, uid: int) -> bool:
     depths = depths_of(jobs.jobs)
     # Dependencies first: a held job whose dependency still lies in failed/ would be cancelled again.
     for state, ticket in sorted(_ended(spool, ref, tickets), key=lambda one: depths.get(one[1].job, 0)):
-        target = State.HELD if depths.get(ticket.job) else State.PENDING
+        target = State.HELD if depths.get(ticket.job) or header.after else State.PENDING
         spool.ops.move(ref.folder.ticket(state, ticket), ref.folder.ticket(target, ticket.next_attempt()))
     # RACE: a steward that saw only ended jobs may have closed the batch meanwhile, with all or none of them
     # moved: then it must be opened again.
@@ -72,12 +74,10 @@ def depths_of(jobs: tuple[JobSpec, ...]) -> dict[str, int]:
     return depths
 
 
-def _may_retry(spool: Spool, ref: BatchRef, uid: int) -> bool:
-    """False: can't be told, the batch was moving. Raises NotRetried."""
-    header = read_header(spool, ref.folder)
-    if header is not None and uid not in {header.submitter_uid, spool.root.lstat().st_uid, 0}:
+def _check_uid(spool: Spool, ref: BatchRef, header: BatchHeader, uid: int) -> None:
+    """Raises NotRetried."""
+    if uid not in {header.submitter_uid, spool.root.lstat().st_uid, 0}:
         raise NotRetried(f"{ref.key} belongs to {header.submitter}", "only its submitter may retry it")
-    return header is not None
 
 
 def _reopen(spool: Spool, ref: BatchRef) -> BatchRef:

@@ -18,6 +18,9 @@ class NoSpool(DistributeError):
     exit_code = 3
 
 
+_MAY_BE_ZERO = frozenset({"retry_wait_s"})
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``spool.yaml``. Durations in seconds."""
@@ -28,6 +31,7 @@ class Settings:
     settle_s: float = 2.0
     rescan_s: float = 1.5
     max_jobs: int = 10_000
+    retry_wait_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,11 @@ def parse_settings(data: bytes, source: Path) -> Settings:
 def _typed(values: dict[str, object], source: Path) -> Settings:
     known = {f.name: values[f.name] for f in fields(Settings) if f.name in values}
     for name, value in known.items():
+        if value == 0 and value is not False and name in _MAY_BE_ZERO:
+            continue
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise NoSpool(f"{source}: {name} is {value!r}", "it must be a number above 0", "correct it")
+            least = "from 0 up" if name in _MAY_BE_ZERO else "above 0"
+            raise NoSpool(f"{source}: {name} is {value!r}", f"it must be a number {least}", "correct it")
     settings = Settings(**{n: type(getattr(Settings(), n))(v) for n, v in known.items()})
     if settings.heartbeat_s >= settings.lease_s:
         raise NoSpool(f"{source}: heartbeat_s isn't below lease_s", "every lease would lapse", "correct it")

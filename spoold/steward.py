@@ -14,6 +14,7 @@ from filelock import SoftFileLease
 
 from spoold import drops, sweeping
 from spoold.admission import take_in
+from spoold.awaiting import read_standing
 from spoold.claims import give_back, lose
 from spoold.fsops import SpoolFull
 from spoold.leases import LeaseWatch, held_on_this_host, make_taking, suits_holder, try_acquire
@@ -22,6 +23,7 @@ from spoold.mounts import is_local
 from spoold.policy import Action, BatchView, Close, Finish, GiveBack, Lose, MoveTicket, plan
 from spoold.publication import LostResult, finish
 from spoold.records import BatchHeader, RecordError
+from spoold.resting import Rests
 from spoold.snapshot import (
     BatchRef,
     BatchTickets,
@@ -57,6 +59,7 @@ class Steward:
         self._headers: dict[str, BatchHeader] = {}
         self._depends: dict[str, dict[str, tuple[str, ...]]] = {}
         self._publishing_since: dict[tuple[str, Ticket], float] = {}
+        self._rests = Rests(spool)
         self._swept_s = -_SWEEP_EVERY_S
         self._news = False
         self.idle = False
@@ -152,6 +155,8 @@ class Steward:
             self._dependencies(ref) if held else None,
             self._stuck(ref, tickets.by_state[State.PUBLISHING]),
             tuple(read_losses(self._spool, ref.folder)) if lapsed else (),
+            self._rests.look(ref, held, self._clock()),
+            {key: read_standing(self._spool, key) for key in header.after} if held else {},
         )
 
     def _header(self, ref: BatchRef) -> BatchHeader | None:
@@ -256,6 +261,7 @@ class Steward:
         self._headers = {k: v for k, v in self._headers.items() if k in keys}
         self._depends = {k: v for k, v in self._depends.items() if k in keys}
         self._publishing_since = {k: v for k, v in self._publishing_since.items() if k[0] in keys}
+        self._rests.forget_gone(keys)
 
     # Lapsed nodes
 

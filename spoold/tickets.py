@@ -54,6 +54,7 @@ MOVES = {
     "release": Move(State.HELD, State.PENDING),
     "claim": Move(State.PENDING, State.CLAIMED),
     "give back": Move(State.CLAIMED, State.PENDING, next_attempt=True),
+    "back off": Move(State.CLAIMED, State.HELD, next_attempt=True),
     "lose": Move(State.CLAIMED, State.FAILED),
     "publish": Move(State.CLAIMED, State.PUBLISHING),
     "finish done": Move(State.PUBLISHING, State.DONE),

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.chaotic.campaign import Campaign, Plan
+from tests.chaotic.excerpt import explain
 from tests.chaotic.guest_site import GuestSite, NoGuests, guests
 from tests.chaotic.history import Kind
 from tests.chaotic.mutant import MUTATIONS
@@ -43,7 +44,7 @@ def main() -> int:
     print(summarize(campaign))
     if findings:
         print(f"seed {options.seed}: {len(findings)} violations; history: {campaign.history.path}")
-        print("\n".join(findings))
+        print("\n".join(explain(findings, campaign.history.events)))
         return 1
     shutil.rmtree(folder)
     return 0

@@ -22,7 +22,7 @@ from spoold.tickets import State, Ticket
 from tests.support import find_runs, wait_until
 
 #: Everything that a lab waits for comes soon, and is still far from what a busy machine needs.
-FAST = Settings(heartbeat_s=0.5, lease_s=4.0, settle_s=0.2, rescan_s=0.25)
+FAST = Settings(heartbeat_s=0.5, lease_s=4.0, settle_s=0.2, rescan_s=0.25, retry_wait_s=0.0)
 _END_S = 20.0
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from nodewatch.capacity import Capacity
+from nodewatch.ledger import Ledger
 from nodewatch.quarantine import Quarantines
 from nodewatch.queue import Queue
 from nodewatch.scratch import Scratch
@@ -116,7 +118,8 @@ def measure_claims(folder: Path, jobs: int) -> Claims:
     """Claims ``jobs`` jobs as the daemon does, by its queue, one after the other until none is left."""
     spool = make_pending_spool(folder / "spool", _CLAIM_BATCHES, jobs // _CLAIM_BATCHES)
     (folder / "scratch").mkdir()
-    queue = Queue(spool, Scratch(folder / "scratch", min_free_bytes=0), "node1", frozenset(), Quarantines(()))
+    scratch, ledger = Scratch(folder / "scratch", min_free_bytes=0), Ledger(Capacity(1, 1 << 30))
+    queue = Queue(spool, scratch, "node1", frozenset(), Quarantines(()), ledger)
     times: list[float] = []
     for _ in range(jobs):
         began_at = time.perf_counter()
@@ -124,6 +127,7 @@ def measure_claims(folder: Path, jobs: int) -> Claims:
         times.append(time.perf_counter() - began_at)
         if claimed is None:
             raise BenchmarkError(f"{len(times) - 1} of {jobs} jobs could be claimed")
+        ledger.release(claimed.key)
     shutil.rmtree(folder)
     return Claims(sum(times) / jobs, times[0], median(times))
 

@@ -47,7 +47,7 @@ def command(jobfile: Path, dry: bool, wait: bool, as_json: bool) -> None:
     if dry and wait:
         raise click.UsageError("--dry submits nothing, so there is nothing to --wait for")
     spool = current_spool()
-    loaded = _load(jobfile)
+    loaded = _load(jobfile, spool.settings.max_jobs)
     plan = _plan(spool, loaded, jobfile.absolute().parent)
     _refuse_duplicate(spool, plan)
     for warning in plan.warnings:
@@ -68,11 +68,11 @@ def command(jobfile: Path, dry: bool, wait: bool, as_json: bool) -> None:
     _tell_end(submission, jobfile, quiet=as_json)
 
 
-def _load(jobfile: Path) -> LoadedJobFile:
+def _load(jobfile: Path, jobs_max: int) -> LoadedJobFile:
     """Raises JobFileError with every mistake and every file that isn't there."""
     from distribute_compute_config import JobFileError, load_file, missing_inputs
 
-    loaded = load_file(jobfile)
+    loaded = load_file(jobfile, jobs_max)
     if missing := missing_inputs(loaded, jobfile.absolute().parent):
         raise JobFileError(missing)
     return loaded
@@ -80,6 +80,7 @@ def _load(jobfile: Path) -> LoadedJobFile:
 
 def _plan(spool: Spool, loaded: LoadedJobFile, base: Path) -> Plan:
     from distribute_cli.submitting import plan
+    from spoold.awaiting import read_standing
 
     sizes_bytes = {one.path: (base / one.path).stat().st_size for one in loaded.inputs()}
     jobs, most = len(loaded.jobfile.jobs), spool.settings.max_jobs
@@ -87,7 +88,8 @@ def _plan(spool: Spool, loaded: LoadedJobFile, base: Path) -> Plan:
         raise DistributeError(
             f"{loaded.source} has {jobs} jobs", f"a batch may have {most} in {spool.root}", "split it"
         )
-    return plan(loaded, sizes_bytes, _offers(spool))
+    awaited = {key: read_standing(spool, key) for key in loaded.jobfile.meta.after}
+    return plan(loaded, sizes_bytes, _offers(spool), awaited)
 
 
 def _offers(spool: Spool) -> list[NodeOffer]:
@@ -96,7 +98,7 @@ def _offers(spool: Spool) -> list[NodeOffer]:
     from distribute_cli.submitting import NodeOffer
 
     return [
-        NodeOffer(one.name, one.life is Life.LIVE, one.cores, one.memory_bytes, one.capabilities)
+        NodeOffer(one.name, one.life is Life.LIVE, one.cores, one.memory_bytes, one.capabilities, one.gpus)
         for one in read_node_reports(spool)
     ]
 
@@ -114,10 +116,16 @@ def _refuse_duplicate(spool: Spool, plan: Plan) -> None:
 def _show(plan: Plan) -> None:
     from distribute_cli.submitting import describe_needs, summarise
     from distribute_cli.words import join
+    from distribute_compute_config.sweeps import say_values
 
     say(summarise(plan))
-    rows = [(job.name, describe_needs(job), ", ".join(job.depends)) for job in plan.jobs[:_JOBS_SHOWN]]
-    print_table(("job", "needs", "after"), rows)
+    jobs = plan.jobs[:_JOBS_SHOWN]
+    rows: list[tuple[str, ...]] = [(job.name, describe_needs(job), ", ".join(job.depends)) for job in jobs]
+    columns: tuple[str, ...] = ("job", "needs", "after")
+    if any(job.values for job in plan.jobs):
+        values = [say_values(tuple(job.values.items())) for job in jobs]
+        columns, rows = (*columns, "values"), [(*row, one) for row, one in zip(rows, values, strict=True)]
+    print_table(columns, rows)
     if len(plan.jobs) > _JOBS_SHOWN:
         say(f"and {len(plan.jobs) - _JOBS_SHOWN} more")
     say()
@@ -128,6 +136,8 @@ def _show(plan: Plan) -> None:
     if plan.capabilities:
         offers = [(one.name, join(one.nodes) or "no live node") for one in plan.capabilities]
         print_table(("capability", "live nodes that have it"), offers)
+    if plan.after:
+        say(f"after: {join(plan.after, at_most=99)}")
     say(f"could run on: {join(plan.nodes) or 'no live node'}")
     say("nothing was submitted")
 

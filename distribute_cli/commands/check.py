@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from distribute_cli.context import known_jobs_max
 from distribute_cli.exit_codes import ExitCode
-from distribute_cli.output import json_option, print_json, say, tell
+from distribute_cli.output import clean, json_option, print_json, say, tell
 from distribute_cli.words import count
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def check_file(path: str) -> FileCheck:
     from distribute_compute_config import JobFileError, load_file, missing_inputs
 
     try:
-        loaded = load_file(path)
+        loaded = load_file(path, known_jobs_max())
     except JobFileError as error:
         return report_problems(path, error.problems)
     base = Path(path).absolute().parent
@@ -55,10 +56,13 @@ def _sizes_bytes(loaded: LoadedJobFile, base: Path) -> dict[str, int]:
 
 
 def _print(check: FileCheck) -> None:
-    from distribute_cli.reports.checking import summarise
+    from distribute_cli.reports.checking import describe_sweep, summarise
 
     for p in check.problems:
         place = f"{check.file}:{p.line}:{p.column}: {p.what}: {p.why}"
         say(f"{place}; {p.instead}" if p.instead else place)
-    if not check.problems:
+    if check.batch is not None:
         say(summarise(check))
+        for sweep in check.batch.sweeps:
+            for line in describe_sweep(sweep):
+                say(clean(line))

@@ -27,6 +27,12 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--settle", type=_SECONDS, metavar="SECONDS", help="A dropped file rests so long. [2]")
 @click.option("--rescan", type=_SECONDS, metavar="SECONDS", help="How often an idle daemon looks. [1.5]")
 @click.option("--max-jobs", type=click.IntRange(min=1), metavar="N", help="The most jobs of a batch. [10000]")
+@click.option(
+    "--retry-wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="A job that failed rests so long before it is tried again. [10]",
+)
 def command(spool: Path, **given: float | int | None) -> None:
     """Make a spool in SPOOL, a folder that is new or empty.
 
@@ -41,7 +47,7 @@ def command(spool: Path, **given: float | int | None) -> None:
 def _settings(given: dict[str, float | int | None]) -> Settings:
     from spoold.spool import Settings
 
-    names = {"heartbeat": "heartbeat_s", "lease": "lease_s", "settle": "settle_s", "rescan": "rescan_s"}
+    names = {name: f"{name}_s" for name in ("heartbeat", "lease", "settle", "rescan", "retry_wait")}
     chosen = {names.get(name, name): value for name, value in given.items() if value is not None}
     settings = Settings(**chosen)  # type: ignore[arg-type]
     if settings.heartbeat_s >= settings.lease_s:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from distribute_cli.context import current_spool, spool_option
+from distribute_cli.context import current_spool, known_jobs_max, spool_option
 from distribute_cli.errors import Incomplete
 from distribute_cli.exit_codes import ExitCode
 from distribute_cli.output import clean, json_option, make_progress, print_json, say, tell
@@ -87,7 +87,7 @@ def find_key(text: str) -> tuple[str, str]:
         return parts[0], parts[1]
     if not Path(text).exists():
         raise _no_job_file(text)
-    meta = load_file(text).jobfile.meta
+    meta = load_file(text, known_jobs_max()).jobfile.meta
     return meta.namespace, meta.batch_name
 
 

@@ -30,5 +30,8 @@ def command(node: str | None) -> None:
     elif report.paused_by.startswith("scratch"):
         say(f"{name} is {say_pause(report, now)}")
         say("whoever touched it there may remove it there: SCRATCH/pause")
+    elif report.paused_by.startswith(("owner", "schedule")):
+        say(f"{name} is {say_pause(report, now)}")
+        say("it goes on by itself; how long it waits stands in its nodewatch.yaml")
     else:
         say(f"{name} has been resumed already, and will notice within seconds")

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from distribute_cli.reports.batch import BatchSeen
+from distribute_cli.reading.nodes import read_node_reports
+from distribute_cli.reports.awaiting import Awaited
+from distribute_cli.reports.batch import WAITING, BatchSeen
+from distribute_cli.reports.nodes import Life, NodeReport
 from distribute_cli.targets import require_batch
 from distribute_compute_config.errors import DistributeError
-from spoold.records import JobRecord, NodeStatus, RecordError
+from spoold.awaiting import Standing, read_standing
+from spoold.records import BatchHeader, BatchJobs, JobRecord, NodeStatus, RecordError, Resources
 from spoold.snapshot import (
     BatchRef,
     read_builds,
@@ -28,6 +32,7 @@ T = TypeVar("T")
 #: A listing reads at most so many records, those of jobs that ended badly first: each costs an open.
 RECORDS_MAX = 200
 _MOVES_MAX = 5
+_AWAITED_MAX = 100
 _BY_INTEREST = (State.FAILED, State.CANCELLED, State.DONE)
 
 
@@ -58,7 +63,50 @@ def _read(spool: Spool, ref: BatchRef, job: str | None) -> BatchSeen | None:
         read_kills(spool, ref.folder, header.submitter_uid),
         _read_records(spool, ref, latest, job),
         _read_nodes(spool, latest),
+        read_awaited(spool, header),
+        _read_archived(spool, ref, latest),
+        spool.settings.retry_wait_s,
+        _read_offers(spool, jobs, latest),
     )
+
+
+def _read_archived(spool: Spool, ref: BatchRef, latest: dict[str, tuple[State, Ticket]]) -> frozenset[str]:
+    """The names in the batch's archive, if some job may be resting after an error."""
+    resting = any(state is State.HELD and ticket.attempt > 1 for state, ticket in latest.values())
+    folder = spool.layout.archived_batch(ref.namespace, ref.batch)
+    return frozenset(spool.ops.names(folder)) if resting else frozenset()
+
+
+def _read_offers(
+    spool: Spool, jobs: BatchJobs, latest: dict[str, tuple[State, Ticket]]
+) -> tuple[NodeReport, ...]:
+    """The live nodes, if some job that waits says what it needs."""
+    waiting = {job for job, (state, _) in latest.items() if state in WAITING}
+    if not any(spec.resources != Resources() for spec in jobs.jobs if spec.name in waiting):
+        return ()
+    return tuple(node for node in read_node_reports(spool) if node.life is Life.LIVE)
+
+
+def read_awaited(spool: Spool, header: BatchHeader) -> dict[str, Awaited]:
+    """The batches that this one comes after, and those that they come after, as far as they have work."""
+    known: dict[str, Awaited] = {}
+    ahead = list(header.after)
+    while ahead and len(known) < _AWAITED_MAX:
+        key = ahead.pop(0)
+        if key in known or key == header.key:
+            continue
+        standing = read_standing(spool, key)
+        after = _read_after(spool, key) if standing is Standing.UNFINISHED else ()
+        known[key] = Awaited(key, standing, after)
+        ahead += after
+    return known
+
+
+def _read_after(spool: Spool, key: str) -> tuple[str, ...]:
+    namespace, _, batch = key.partition("/")
+    folder = spool.layout.batch(namespace, batch)
+    header = _known(partial(read_header, spool, folder))
+    return header.after if header else ()
 
 
 def _read_records(

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from distribute_cli.output import Line, Part, Table
+from distribute_cli.reports.awaiting import describe_standing
 from distribute_cli.reports.batch import AttemptReport, BatchReport, JobLine, JobReport
 from distribute_cli.words import join, say_duration, say_size, say_time
+from spoold.awaiting import Standing
 
 _JOBS = ("JOB", "STATE", "ATTEMPT", "NODE", "STARTED", "TOOK", "EXIT", "REASON")
 _ATTEMPTS = (
@@ -38,6 +40,12 @@ def draw_batch(report: BatchReport, now: float) -> Iterator[Part]:
         yield Line("it is being cancelled, whole or in part", "yellow")
     if report.builds_failed:
         yield Line(f"the build failed on {join(report.builds_failed, at_most=99)}", "red")
+    waiting = [one for one in report.after if one.standing is not Standing.DONE]
+    if waiting and not report.finished:
+        told = join([describe_standing(one.batch, one.standing) for one in waiting], at_most=99)
+        yield Line(f"it comes after {told}")
+    for warning in report.warnings:
+        yield Line(warning, "red")
     yield Line("")
     yield Table(_JOBS, [_job_row(job, now) for job in report.jobs], ("ATTEMPT", "TOOK", "EXIT"))
 

@@ -57,6 +57,8 @@ def _notes(node: NodeReport, now: float) -> Iterator[str]:
         yield "pause asked for"
     if node.draining:
         yield "draining: takes no more jobs"
+    if node.holding:
+        yield f"takes no more jobs: {node.holding}"
     if node.spool_full:
         yield "could not write to the spool: no space"
     for quarantine in node.quarantines:

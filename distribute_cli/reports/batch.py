@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from distribute_cli.reports.awaiting import Awaited, AwaitedLine, say_rest
+from distribute_cli.reports.nodes import NodeReport
 from distribute_cli.reports.overview import Counts, count_latest
+from distribute_cli.reports.sizing import Oversized, find_oversized
+from spoold.awaiting import Standing
 from spoold.records import (
     BatchHeader,
     BatchJobs,
@@ -15,13 +19,20 @@ from spoold.records import (
     Resources,
     RunningJob,
 )
+from spoold.resting import count_kept, rest_s
 from spoold.snapshot import Builds, Kills
 from spoold.tickets import State, Ticket
+
+WAITING = (State.HELD, State.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSeen:
-    """What was read of a batch; ``records`` has those that were worth their reading, by job."""
+    """What was read of a batch; ``records`` has those that were worth their reading, by job.
+
+    ``awaited`` has the batches that it comes after, and those that these come after. ``archived`` are names
+    in its archive, and ``offers`` the live nodes; both are read only where they matter.
+    """
 
     header: BatchHeader
     jobs: BatchJobs
@@ -31,6 +42,30 @@ class BatchSeen:
     kills: Kills = field(default_factory=Kills)
     records: Mapping[str, JobRecord] = field(default_factory=dict)
     nodes: Mapping[str, NodeStatus] = field(default_factory=dict)
+    awaited: Mapping[str, Awaited] = field(default_factory=dict)
+    archived: frozenset[str] = frozenset()
+    retry_wait_s: float = 0.0
+    offers: tuple[NodeReport, ...] = ()
+
+    @property
+    def before(self) -> tuple[AwaitedLine, ...]:
+        """The batches that must have ended well, in the order of the job file."""
+        known = [self.awaited.get(key) for key in self.header.after]
+        return tuple(AwaitedLine(one.batch, one.standing) for one in known if one)
+
+    def describe_rest(self, job: str) -> str:
+        """How long a held job rests before it is tried again; empty if it doesn't."""
+        state, ticket = self.latest[job]
+        errors = count_kept(self.archived, ticket) if state is State.HELD else 0
+        return say_rest(ticket, errors, rest_s(self.retry_wait_s, errors)) if errors else ""
+
+    def find_oversized(self) -> list[Oversized]:
+        """Of the jobs that wait for a node or for others, those that fit no live node."""
+        wanted = set(self.header.capabilities)
+        capable = [node for node in self.offers if wanted <= set(node.capabilities)]
+        waiting = {job for job, (state, _) in self.latest.items() if state in WAITING}
+        asked = {spec.name: spec.resources for spec in self.jobs.jobs if spec.name in waiting}
+        return find_oversized(asked, capable) if capable and asked else []
 
     def spec(self, job: str) -> JobSpec:
         """Raises KeyError."""
@@ -42,7 +77,7 @@ class JobLine:
     """A job now. ``phase`` is what its node says it does; ``state`` is None if no ticket was seen.
 
     ``started_at``, ``ended_at``, ``exit_code``, ``signal`` and ``reason`` come from the archive and are
-    None (empty) where its record wasn't read.
+    None (empty) where its record wasn't read; ``reason`` also tells why a job rests.
     """
 
     job: str
@@ -74,6 +109,8 @@ class BatchReport:
     builds_failed: tuple[str, ...]
     counts: Counts
     jobs: tuple[JobLine, ...]
+    after: tuple[AwaitedLine, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +131,8 @@ class AttemptReport:
     system_cpu_s: float
     peak_memory_bytes: int
     cores: int
+    core_ids: tuple[int, ...]
+    gpu_ids: tuple[int, ...]
     files: int
     size_bytes: int
     skipped: tuple[str, ...]
@@ -136,6 +175,8 @@ def report_batch(seen: BatchSeen) -> BatchReport:
         tuple(sorted(seen.builds.failed)),
         count_latest(seen.latest),
         tuple(describe_job(seen, spec.name) for spec in seen.jobs.jobs),
+        seen.before,
+        tuple(one.text for one in seen.find_oversized()),
     )
 
 
@@ -172,7 +213,8 @@ def describe_job(seen: BatchSeen, job: str) -> JobLine:
     record = seen.records.get(job)
     if record is None or record.attempt != ticket.attempt or not state.terminal:
         phase, since = (running.phase, running.since) if running else (None, None)
-        return JobLine(job, state, ticket.attempt, ticket.node, phase, since, None, None, None, "")
+        why = _say_why(seen, job)
+        return JobLine(job, state, ticket.attempt, ticket.node, phase, since, None, None, None, why)
     return JobLine(
         job,
         state,
@@ -185,6 +227,15 @@ def describe_job(seen: BatchSeen, job: str) -> JobLine:
         record.signal,
         record.reason,
     )
+
+
+def _say_why(seen: BatchSeen, job: str) -> str:
+    """Of a job without a record of its own: why it rests, or was cancelled."""
+    state, ticket = seen.latest[job]
+    failed = [one.batch for one in seen.before if one.standing is Standing.FAILED]
+    if state is State.CANCELLED and not ticket.node and failed:
+        return f"{failed[0]} ended with jobs that aren't done"
+    return seen.describe_rest(job)
 
 
 def find_running(seen: BatchSeen, node: str | None, job: str) -> RunningJob | None:
@@ -211,6 +262,8 @@ def _attempt(folder: str, record: JobRecord) -> AttemptReport:
         record.system_cpu_s,
         record.peak_memory_bytes,
         record.cores,
+        record.core_ids,
+        record.gpu_ids,
         len(record.files),
         sum(file.size_bytes for file in record.files),
         record.skipped,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from distribute_cli.words import count, say_size
+from distribute_compute_config.sweeps import say_values
 
 if TYPE_CHECKING:
     from distribute_compute_config import LoadedJobFile
-    from distribute_compute_config.problems import Problem
+    from distribute_compute_config.problems import Mark, Problem
+
+_JOBS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,23 @@ class FileProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class SweptJob:
+    """A job that a sweep makes, and the value of each parameter."""
+
+    name: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepCheck:
+    """A sweep: where it stands, counting from 1, and the jobs that it makes."""
+
+    line: int
+    column: int
+    jobs: tuple[SweptJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What a job file without mistakes asks for; each input file is counted once."""
 
@@ -35,6 +55,7 @@ class Batch:
     capabilities: tuple[str, ...]
     input_files: int
     input_bytes: int
+    sweeps: tuple[SweepCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +83,29 @@ def report_batch(loaded: LoadedJobFile, sizes_bytes: Mapping[str, int]) -> FileC
         tuple(meta.capabilities),
         len(sizes_bytes),
         sum(sizes_bytes.values()),
+        _report_sweeps(loaded),
     )
     return FileCheck(loaded.source, batch=batch)
+
+
+def _report_sweeps(loaded: LoadedJobFile) -> tuple[SweepCheck, ...]:
+    found: dict[Mark, list[SweptJob]] = {}
+    for index, job in enumerate(loaded.jobfile.jobs):
+        if job.sweep:
+            mark = loaded.mark((loaded.jobfile.kind.value, "jobs", index, "sweep"))
+            found.setdefault(mark, []).append(SweptJob(job.name, dict(job.sweep)))
+    return tuple(SweepCheck(*mark, tuple(jobs)) for mark, jobs in found.items())
+
+
+def describe_sweep(sweep: SweepCheck) -> Iterator[str]:
+    """What people see of a sweep before they submit it: how many jobs it makes, and the first of them."""
+    yield f"  the sweep on line {sweep.line} makes {count(len(sweep.jobs), 'job')}:"
+    shown = sweep.jobs[:_JOBS_SHOWN]
+    width = max(len(job.name) for job in shown)
+    for job in shown:
+        yield f"    {job.name:<{width}}  {say_values(tuple(job.values.items()))}"
+    if len(sweep.jobs) > len(shown):
+        yield f"    and {len(sweep.jobs) - len(shown)} more, the last is {sweep.jobs[-1].name}"
 
 
 def summarise(check: FileCheck) -> str:

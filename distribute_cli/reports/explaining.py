@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from distribute_cli.reports.batch import find_running
 from distribute_cli.reports.explanation import Cause, Evidence, Explanation, Reason
+from distribute_cli.reports.holding import BAD_ENDS, explain_held, explain_sizes, say_state, state_of
 from distribute_cli.reports.matching import explain_nodes
-from distribute_cli.reports.nodes import Life, judge_life, say_pause
+from distribute_cli.reports.nodes import Life, say_pause
 from distribute_cli.words import count, join, say_duration
+from spoold.awaiting import Standing
 from spoold.losses import LossCause, judge_losses
 from spoold.tickets import State
 
@@ -21,7 +23,6 @@ _DOES = {
     "uploading": "has been uploading",
 }
 _HOW_LOST = {LossCause.LOST: "was lost with", LossCause.RETURNED: "was given back by"}
-_BAD_ENDS = (State.FAILED, State.CANCELLED)
 
 
 def explain(evidence: Evidence, job: str | None = None) -> Explanation:
@@ -31,8 +32,9 @@ def explain(evidence: Evidence, job: str | None = None) -> Explanation:
     reasons = (
         *_explain_marks(evidence, jobs),
         *_explain_losses(evidence, jobs),
-        *_explain_held(evidence, _in_state(evidence, jobs, State.HELD)),
-        *explain_nodes(evidence, _in_state(evidence, jobs, State.PENDING)),
+        *explain_held(evidence, _in_state(evidence, jobs, State.HELD)),
+        *explain_sizes(evidence, jobs),
+        *explain_nodes(evidence, _without_oversized(evidence, _in_state(evidence, jobs, State.PENDING))),
         *_explain_running(evidence, _in_state(evidence, jobs, State.CLAIMED)),
         *_explain_publishing(_in_state(evidence, jobs, State.PUBLISHING)),
         *_explain_ended(evidence, jobs, job),
@@ -44,6 +46,12 @@ def explain(evidence: Evidence, job: str | None = None) -> Explanation:
 def _in_state(evidence: Evidence, jobs: Sequence[str], state: State) -> list[str]:
     latest = evidence.seen.latest
     return [job for job in jobs if job in latest and latest[job][0] is state]
+
+
+def _without_oversized(evidence: Evidence, pending: Sequence[str]) -> list[str]:
+    """Those that some node could run: of the others it doesn't matter what the nodes do."""
+    oversized = {job for one in evidence.seen.find_oversized() for job in one.jobs}
+    return [job for job in pending if job not in oversized]
 
 
 def _explain_marks(evidence: Evidence, jobs: Sequence[str]) -> Iterator[Reason]:
@@ -76,48 +84,6 @@ def _explain_losses(evidence: Evidence, jobs: Sequence[str]) -> Iterator[Reason]
         how = [f"attempt {loss.ticket.attempt} {_HOW_LOST[loss.cause]} {loss.ticket.node}" for loss in lost]
         told = join(how)
         yield Reason(Cause.LOST, f"{job} is tried again: {told}", (job,))
-
-
-def _explain_held(evidence: Evidence, held: Sequence[str]) -> Iterator[Reason]:
-    specs = {spec.name: spec for spec in evidence.seen.jobs.jobs}
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for job in held:
-        needs = tuple(need for need in specs[job].depends if _state(evidence, need) is not State.DONE)
-        groups.setdefault(needs, []).append(job)
-    for needs, jobs in groups.items():
-        yield _explain_needs(evidence, needs, jobs)
-    if held and judge_life(evidence.steward_age_s, evidence.lease_s) is not Life.LIVE:
-        text = (
-            "no steward is alive, so nothing is released; start spoold on the file server, or any nodewatch"
-        )
-        yield Reason(Cause.NO_STEWARD, text, tuple(held))
-
-
-def _explain_needs(evidence: Evidence, needs: tuple[str, ...], jobs: Sequence[str]) -> Reason:
-    who = f"{join(jobs)} {'waits' if len(jobs) == 1 else 'wait'}"
-    if not needs:
-        text = f"{who} for the steward to see that all dependencies are done"
-        return Reason(Cause.DEPENDENCY, text, tuple(jobs))
-    bad = [need for need in needs if _state(evidence, need) in _BAD_ENDS]
-    told = join([f"{need} ({_say_state(evidence, need)})" for need in bad or needs])
-    if bad:
-        text = f"{who} for {told}, which didn't end well, and will be cancelled"
-        return Reason(Cause.DEPENDENCY_FAILED, text, tuple(jobs))
-    return Reason(Cause.DEPENDENCY, f"{who} for {told}", tuple(jobs))
-
-
-def _state(evidence: Evidence, job: str) -> State | None:
-    found = evidence.seen.latest.get(job)
-    return found[0] if found else None
-
-
-def _say_state(evidence: Evidence, job: str) -> str:
-    found = evidence.seen.latest.get(job)
-    if found is None:
-        return "moving"
-    state, ticket = found
-    named = {State.CLAIMED: "running", State.PUBLISHING: "being archived"}.get(state, state.value)
-    return f"{named} on {ticket.node}" if ticket.node and not state.terminal else named
 
 
 def _explain_running(evidence: Evidence, jobs: Sequence[str]) -> Iterator[Reason]:
@@ -191,11 +157,14 @@ def _say_end(evidence: Evidence, job: str) -> str:
 
 def _say_why_cancelled(evidence: Evidence, job: str) -> str:
     """Of a job that never ran there is no record: its dependencies and the marks tell."""
-    bad = [need for need in evidence.seen.spec(job).depends if _state(evidence, need) in _BAD_ENDS]
+    bad = [need for need in evidence.seen.spec(job).depends if state_of(evidence, need) in BAD_ENDS]
     if bad:
-        told = join([f"{need} ({_say_state(evidence, need)})" for need in bad])
+        told = join([f"{need} ({say_state(evidence, need)})" for need in bad])
         return f", because it depends on {told}"
+    failed = [one.batch for one in evidence.seen.before if one.standing is Standing.FAILED]
     marks = [mark for mark in evidence.marks if mark.honoured and mark.job in (None, job)]
+    if failed and not marks:
+        return f", because it comes after {join(failed)}, which ended with jobs that aren't done"
     why = f": {marks[0].reason}" if marks and marks[0].reason else ""
     return f", as {marks[0].owner} had asked{why}" if marks else ""
 

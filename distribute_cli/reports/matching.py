@@ -90,6 +90,8 @@ def _hindrance(node: NodeReport, now: float) -> tuple[Cause, str]:
         return Cause.NODE_PAUSED, f"is {say_pause(node, now)}"
     if node.draining:
         return Cause.NODE_DRAINING, "is draining: it takes no more jobs"
+    if node.holding:
+        return Cause.NODE_HOLDING, f"takes no more jobs: {node.holding}"
     if node.spool_full:
         return Cause.NODE_FULL, "couldn't write to the spool for want of space"
     if node.jobs:

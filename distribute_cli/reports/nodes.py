@@ -17,8 +17,14 @@ class Life(Enum):
     STOPPED = "stopped"
 
 
+_OWNER = "owner"
+
 #: Where the file is that asks for a pause, as nodes name it and as people do.
-_DOORS = {"spool": "a file in the spool", "scratch": "a file in its scratch folder"}
+_DOORS = {
+    "spool": "a file in the spool",
+    "scratch": "a file in its scratch folder",
+    "schedule": "its schedule",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class NodeReport:
     host: str
     cores: int
     memory_bytes: int
+    gpus: int
     capabilities: tuple[str, ...]
     version: str
     started_at: float | None
@@ -59,6 +66,7 @@ class NodeReport:
     spool_full: bool
     troubles: tuple[str, ...]
     quarantines: tuple[Quarantine, ...]
+    holding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,9 @@ def say_pause(node: NodeReport, now: float) -> str:
     if node.paused_until is None:
         return ""
     door, blank, note = node.paused_by.partition(" ")
+    if door == _OWNER:
+        # Nobody knows the end; the record's is only there to be later than now.
+        return f"paused by its owner until they leave{blank}{note}"
     by = f" by {_DOORS.get(door, door)}{blank}{note}" if door else ""
     return f"paused until {say_time(node.paused_until, now)}{by}"
 
@@ -102,6 +113,7 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
         host=info.host if info else "",
         cores=info.cores if info else 0,
         memory_bytes=info.memory_bytes if info else 0,
+        gpus=info.gpus if info else 0,
         capabilities=info.capabilities if info else (),
         version=info.version if info else "",
         started_at=info.started_at if info else None,
@@ -113,4 +125,5 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
         spool_full=seen.spool_full,
         troubles=(*seen.troubles, *status.troubles),
         quarantines=status.quarantines,
+        holding=status.holding if life is not Life.STOPPED else "",
     )

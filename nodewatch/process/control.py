@@ -97,13 +97,17 @@ def sweep(run_dir: Path) -> int:
 def _find(run: Run) -> list[procfs.Process]:
     if not run.alive():
         return _find_orphans(run.run_dir)
-    return [process for process in procfs.below(run.pid, procfs.scan()) if process.state not in _DEAD]
+    return [process for process in procfs.descendants(run.pid) if process.state not in _DEAD]
 
 
 def _find_orphans(run_dir: Path) -> list[procfs.Process]:
     """All with our mark in their environment, all in sessions of the job, and all below the marked ones."""
     mark = f"{layout.RUN_VARIABLE}=".encode() + os.fsencode(run_dir)
-    views = procfs.survey(lambda pid: _view(pid, mark))
+    found = procfs.survey(lambda pid: _view(pid, mark), _select_orphans)
+    return [process for process in found if process.state not in _DEAD]
+
+
+def _select_orphans(views: list[tuple[procfs.Process, bool]]) -> list[procfs.Process]:
     processes = [process for process, _ in views]
     marked = [process for process, carries_mark in views if carries_mark]
     # A session is the job's own if its leader is. If somebody copied the environment of a job into their
@@ -114,7 +118,7 @@ def _find_orphans(run_dir: Path) -> list[procfs.Process]:
     found |= {process.pid: process for process in marked}
     for process in marked:
         found |= {child.pid: child for child in procfs.below(process.pid, processes)}
-    return [process for process in found.values() if process.state not in _DEAD]
+    return list(found.values())
 
 
 def _view(pid: int, mark: bytes) -> tuple[procfs.Process, bool] | None:

@@ -218,7 +218,8 @@ def new_ticket(sight: Sight, job: str) -> Placed | None:
     attempt = (newest // ATTEMPTS_APART + 1) * ATTEMPTS_APART + 1
     if sight.finished:
         return State.CANCELLED, Ticket(job, attempt)
-    return State.HELD if sight.specs[job].depends else State.PENDING, Ticket(job, attempt)
+    waits = sight.specs[job].depends or (sight.header.value and sight.header.value.after)
+    return State.HELD if waits else State.PENDING, Ticket(job, attempt)
 
 
 def _is_sound(sight: Sight, record: JobRecord | None, job: str) -> bool:

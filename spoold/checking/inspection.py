@@ -11,7 +11,7 @@ from spoold.checking.batches import judge_batch
 from spoold.checking.findings import Finding, Kind, MoveBatch, error, note, shell, sort_findings
 from spoold.checking.legal import ADMITTED
 from spoold.checking.looking import list_folder
-from spoold.checking.objects import Needed, Objects
+from spoold.checking.objects import Need, Needed, Objects
 from spoold.checking.places import (
     archive_alone,
     judge_incoming,
@@ -125,7 +125,8 @@ class _Look:
         if sight is None:
             return
         self.unreadable |= sight.header.value is None or sight.jobs.value is None
-        self.needed |= {one.sha256: one.size_bytes for one in sight.inputs()}
+        for one in sight.inputs():
+            self.needed.setdefault(one.sha256, Need("/".join(key), one.name, one.size_bytes))
         yield from judge_batch(self.spool, sight)
         yield from judge_results(self.spool, sight)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,13 +13,24 @@ from spoold.checking.legal import is_object
 from spoold.checking.looking import Type, list_folder, look_at
 from spoold.layout import FOLDER_MODE, STORE_MODE
 from spoold.spool import Spool
+from spoold.store import hash_file
 from spoold.sweeping import OLD_S
 
-_PIECE_BYTES = 1 << 20
-_AGAIN = "submit the file again in any batch (distribute add): that puts it back"
 
-Needed = dict[str, int]
-"""The size in bytes that batches say for each object, by its SHA-256."""
+@dataclass(frozen=True, slots=True)
+class Need:
+    """An input of ``batch``, as NAMESPACE/BATCH: what it is called there, and its size in bytes."""
+
+    batch: str
+    name: str
+    size_bytes: int
+
+    def __str__(self) -> str:
+        return f"it is {self.name} of {self.batch}"
+
+
+Needed = dict[str, Need]
+"""What batches say of each object, by its SHA-256."""
 
 
 @dataclass
@@ -49,8 +58,9 @@ class Objects:
                 yield from judge_mode(self.spool, root / folder, FOLDER_MODE)
                 yield from self._judge_folder(root / folder, there, unused)
         for sha256 in sorted(self.needed.keys() - there):
-            what = "is missing: an input without which jobs can't run"
-            yield error(Kind.OBJECT_MISSING, self.spool.layout.store_object(sha256), what, _AGAIN)
+            need = self.needed[sha256]
+            what = f"is missing: {need}, without which its jobs can't run"
+            yield error(Kind.OBJECT_MISSING, self.spool.layout.store_object(sha256), what, _put_back(need))
         if unused and self.whole:
             what = f"holds {len(unused)} files ({sum(unused)} bytes) that no batch of this spool needs"
             yield note(Kind.OBJECTS_UNUSED, root, what, "they do no harm; nothing removes them")
@@ -71,26 +81,19 @@ class Objects:
                 unused.append(facts.size_bytes)
 
     def _judge_content(self, path: Path, size_bytes: int) -> Iterator[Finding]:
-        expected = self.needed.get(path.name, size_bytes)
-        step = f"{shell('rm', path)}, then {_AGAIN}"
-        if size_bytes != expected:
-            what = f"has {size_bytes} bytes, and should have {expected}"
+        need = self.needed.get(path.name)
+        of, step = (f": {need}", _put_back(need)) if need else ("", shell("rm", path))
+        if need and size_bytes != need.size_bytes:
+            what = f"has {size_bytes} bytes, and should have {need.size_bytes}{of}"
             yield error(Kind.OBJECT_DAMAGED, path, what, step)
         elif self.checksums and hash_file(path, self.progress) != path.name:
-            yield error(Kind.OBJECT_DAMAGED, path, "has another content than its name says", step)
+            yield error(Kind.OBJECT_DAMAGED, path, f"has another content than its name says{of}", step)
+
+
+def _put_back(need: Need) -> str:
+    """What mends it: admission replaces what is damaged. Nobody but people has another copy."""
+    return f"submit {need.name}, as it was, with a new batch (distribute add): that puts it back"
 
 
 def _is_prefix(name: str) -> bool:
     return len(name) == 2 and is_object(name + "0" * 62, name)
-
-
-def hash_file(path: Path, progress: Callable[[int], None] | None = None) -> str:
-    """The SHA-256 of a regular file; no link is followed. Raises OSError."""
-    digest = hashlib.sha256()
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb", buffering=0) as opened:
-        while piece := opened.read(_PIECE_BYTES):
-            digest.update(piece)
-            if progress:
-                progress(len(piece))
-    return digest.hexdigest()

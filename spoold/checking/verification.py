@@ -10,10 +10,10 @@ from pathlib import Path
 from distribute_compute_config.names import is_name
 from spoold.checking.legal import parse_attempt
 from spoold.checking.looking import Read, Type, list_folder, look_at, read_record
-from spoold.checking.objects import hash_file
 from spoold.layout import RECORD_NAME
 from spoold.records import ArchivedFile, JobRecord
 from spoold.spool import Spool
+from spoold.store import hash_file
 from spoold.tickets import Ticket
 
 _TRIES = 3

@@ -9,5 +9,6 @@
 ``campaign``    the loop that does it all at random, and the end, when everything is mended
 ``evidence``    what stands on the disk afterwards
 ``checker``     the rules; ``excuses``: when a node may lose what it had
+``excerpt``     what the history tells of a violation
 ``mutant``      runs a daemon with a mutation of the protocol, which the checker must find
 """

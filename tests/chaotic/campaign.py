@@ -51,7 +51,13 @@ class Plan:
 
     @property
     def settings(self) -> Settings:
-        return Settings(heartbeat_s=self.lease_s / _BEATS, lease_s=self.lease_s, settle_s=0.5, rescan_s=0.25)
+        return Settings(
+            heartbeat_s=self.lease_s / _BEATS,
+            lease_s=self.lease_s,
+            settle_s=0.5,
+            rescan_s=0.25,
+            retry_wait_s=0.5,
+        )
 
 
 class _Pace:

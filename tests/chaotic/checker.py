@@ -167,10 +167,22 @@ class _Case:
 
     def _check_content(self, result: Archived) -> Iterator[str]:
         run = self.origin
+        yield from self._check_saved(result)
         if result.nonce and (run is None or (run.nonce, run.node) != (result.nonce, self.ticket.node)):
             yield f"the result was not made by {self.ticket}: {result.nonce} is not of {run}"
         if result.data and result.data != self.batch.planned.data.strip():
             yield f"the job got another's input: {result.data!r}"
+
+    def _check_saved(self, result: Archived) -> Iterator[str]:
+        """Whoever ended by himself had saved everything."""
+        if result.record is None or result.record.exit_code not in (0, EXIT_CODE):
+            return
+        size_bytes = 1024 * self.job.kib
+        if not result.nonce or not result.data or result.large_bytes != size_bytes:
+            there = (
+                f"nonce {result.nonce!r}, data {result.data!r}, {result.large_bytes} of {size_bytes} bytes"
+            )
+            yield f"archive/{result.name} lacks what the job saved: {there}"
 
     def _check_earlier(self) -> Iterator[str]:
         """``J~k``: attempts that ended with an error and were retried, or were there before a retry by hand."""
@@ -180,6 +192,7 @@ class _Case:
             record = result.record
             if attempt >= self.ticket.attempt:
                 yield f"archive/{name} beside {self.state.value}/{self.ticket}"
+            yield from self._check_saved(result)
             if record is None or record.attempt != attempt:
                 yield f"archive/{name} is not what it is called"
             elif record.outcome is Outcome.DONE or (record.exit_code != EXIT_CODE and not self.retried):

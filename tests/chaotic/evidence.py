@@ -16,19 +16,20 @@ from spoold.tickets import State, Ticket
 from tests.chaotic.history import Event, Kind
 from tests.chaotic.sites import Site
 from tests.chaotic.submitting import Submitter
-from tests.chaotic.work import DATA, NONCE, PlannedBatch, Run, read_ledger
+from tests.chaotic.work import DATA, LARGE, NONCE, PlannedBatch, Run, read_ledger
 
 _CRASH = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """A result: its record, what its job wrote into it, and what is wrong with its files."""
+    """A result: its record, what its job wrote into it (``large_bytes`` is -1 if that file isn't there), its faults."""
 
     name: str
     record: JobRecord | None
     nonce: str
     data: str
+    large_bytes: int
     faults: tuple[str, ...]
 
 
@@ -96,9 +97,16 @@ def _read_result(folder: Path) -> Archived:
     try:
         record = decode(JobRecord, (folder / RECORD_NAME).read_bytes(), folder)
     except (FileNotFoundError, RecordError) as error:
-        return Archived(folder.name, None, "", "", (str(error),))
+        return Archived(folder.name, None, "", "", -1, (str(error),))
+    large = folder / LARGE
+    large_bytes = large.stat().st_size if large.exists() else -1
     return Archived(
-        folder.name, record, _text(folder / NONCE), _text(folder / DATA), tuple(_faults(folder, record))
+        folder.name,
+        record,
+        _text(folder / NONCE),
+        _text(folder / DATA),
+        large_bytes,
+        tuple(_faults(folder, record)),
     )
 
 

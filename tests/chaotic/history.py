@@ -35,6 +35,11 @@ class Event:
     subject: str
     detail: str = ""
 
+    @property
+    def line(self) -> str:
+        """How it stands in the history."""
+        return json.dumps({**asdict(self), "kind": self.kind.value})
+
 
 class History:
     """A file that grows, and what was written to it."""
@@ -47,7 +52,7 @@ class History:
     def add(self, kind: Kind, subject: str, detail: str = "") -> None:
         event = Event(time.time(), kind, subject, detail)
         self.events.append(event)
-        self._file.write(json.dumps({**asdict(event), "kind": kind.value}) + "\n")
+        self._file.write(f"{event.line}\n")
 
     def of(self, *kinds: Kind) -> list[Event]:
         return [event for event in self.events if event.kind in kinds]

@@ -59,8 +59,15 @@ def no_fence() -> None:
     uploading.publish = publish_anyway
 
 
+def no_saves() -> None:
+    """What a job saved is left behind; both outputs and the record are archived, so nothing is missing."""
+    from spoold import publication
+
+    publication._walk = lambda root: iter(())
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
-    mutation.__name__: mutation for mutation in (claim_by_copy, no_heartbeat, any_lease, no_fence)
+    mutation.__name__: mutation for mutation in (claim_by_copy, no_heartbeat, any_lease, no_fence, no_saves)
 }
 
 if __name__ == "__main__":

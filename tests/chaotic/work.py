@@ -13,6 +13,7 @@ from spoold.tickets import Ticket
 NAMESPACE = "chaos"
 DATA = "data"
 NONCE = "nonce"
+LARGE = "large"
 EXIT_CODE = 3
 
 #: A job: it signs, saves a nonce, its input and some bytes, sleeps, signs again, and fails in its first attempts.

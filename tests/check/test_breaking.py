@@ -17,7 +17,7 @@ from spoold.publication import publish, stage
 from spoold.records import Outcome
 from spoold.snapshot import BatchRef, read_record
 from spoold.tickets import State, Ticket
-from tests.spool.lab import Lab
+from tests.spool.lab import Lab, job_file
 from tests.support import wait_until
 
 OLD = (1.0, 1.0)
@@ -325,6 +325,15 @@ def test_a_lost_ticket_is_made_anew_where_it_belongs(broken: Broken, lost: str, 
     assert [f.kind for f in found] == [Kind.LOST_TICKET]
     repair(broken.lab.spool, found, no_wait)
     assert (broken.root / new).is_file()
+    assert broken.look() == []
+
+
+def test_a_lost_ticket_of_a_batch_that_comes_after_others_is_held(broken: Broken) -> None:
+    broken.lab.drop("last.yaml", job_file("last", {"a": ""}, "after: ns/none"))
+    broken.lab.sweep()
+    (broken.root / "batches/ns/last/held/a~1").unlink()
+    repair(broken.lab.spool, broken.look(), no_wait)
+    assert (broken.root / "batches/ns/last/held/a~1001").is_file()
     assert broken.look() == []
 
 

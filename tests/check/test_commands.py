@@ -77,6 +77,25 @@ def test_what_is_left_to_people_says_what_to_type(quick: Lab) -> None:
     assert hostile.exists()
 
 
+@pytest.mark.parametrize("damage", ["content", "size", "gone"])
+def test_the_step_that_is_named_mends_a_damaged_input(quick: Lab, tmp_path: Path, damage: str) -> None:
+    (tmp_path / "mesh.dat").write_text("nodes and edges")
+    job = f"required_files: [{tmp_path}/mesh.dat]"
+    quick.submit("needs", {"a": job})
+    (stored,) = (quick.spool.root / "store").glob("*/*")
+    stored.chmod(0o644)
+    stored.write_text("nodes or edges!"[: 15 if damage == "content" else 7])
+    stored.chmod(0o444)
+    if damage == "gone":
+        stored.unlink()
+    said = run(quick, "fsck", "--checksums", code=ExitCode.UNSOUND).stdout.splitlines()
+    assert "it is mesh.dat of ns/needs" in said[0]
+    assert said[1].startswith("  submit mesh.dat, as it was, with a new batch")
+    quick.submit("again", {"a": job})
+    assert stored.read_text() == "nodes and edges"
+    run(quick, "fsck", "--checksums")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="is another user, which only root may be")
 def test_anybody_may_look_and_only_the_owner_repairs(quick: Lab) -> None:
     def look() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from tests.cli.conftest import Run, SpoolBuilder
 from tests.cli.daemons import end, started, steward
 from tests.support import wait_until
 
+Json = Callable[..., Any]
 JOB_FILE = """\
 meta: {batch_name: cavity, namespace: anna, capabilities: [gcc, python3]}
 command:
@@ -67,6 +70,7 @@ def test_dry_as_json(run: Run, builder: SpoolBuilder, job_file: Path) -> None:
     assert shown["drop"] is None
     assert shown["plan"]["jobs"][1] == {
         "name": "two", "cores": None, "memory_bytes": None, "gpus": None, "depends": ["one"], "files": 1,
+        "values": {},
     }  # fmt: skip
     assert shown["plan"]["capabilities"][0] == {"name": "gcc", "nodes": ["alpha"]}
     assert shown["plan"]["warnings"] == []
@@ -103,7 +107,7 @@ def test_warns_of_jobs_larger_than_any_node(run: Run, builder: SpoolBuilder, job
     assert warnings == [
         "warning: more cores than any capable node has (8): one",
         "warning: more memory than any capable node has (32.0 GiB): one",
-        "warning: no capable node has a gpu, which is asked for by: one",
+        "warning: no capable node has a GPU, which is asked for by: one",
     ]
 
 
@@ -232,3 +236,35 @@ def test_warns_of_a_kind_that_nodes_do_not_run(run: Run, builder: SpoolBuilder) 
     result = run("add", "job.yaml", "--dry")
     assert result.stderr == "warning: nodes of this version don't run apptainer batches yet: it would wait\n"
     assert "could run on: no live node" in result.stdout
+
+
+def test_dry_shows_what_a_sweep_makes(run: Run, builder: SpoolBuilder, run_json: Json) -> None:
+    jobs = "[{name: 're{re}', command: x, sweep: {re: [1.0, 2]}}, {name: last, command: x, depends: [re2]}]"
+    Path("job.yaml").write_text(f"meta: {{batch_name: b, namespace: anna}}\ncommand: {{jobs: {jobs}}}\n")
+    rows = [line.split() for line in run("add", "job.yaml", "--dry").stdout.splitlines()]
+    assert ["job", "needs", "after", "values"] in rows
+    assert ["re1.0", "a", "whole", "node", "re=1.0"] in rows
+    assert ["last", "a", "whole", "node", "re2"] in rows
+    planned = run_json("add", "job.yaml", "--dry")["plan"]["jobs"]
+    assert [(job["name"], job["values"]) for job in planned] == [
+        ("re1.0", {"re": "1.0"}),
+        ("re2", {"re": "2"}),
+        ("last", {}),
+    ]
+
+
+def test_warns_of_batches_before_it_and_shows_them(run: Run, builder: SpoolBuilder, run_json: Json) -> None:
+    builder.node("alpha")
+    builder.batch("anna/bad", {State.FAILED: ["a~1@n"]}, finished=True)
+    builder.batch("anna/good", {State.DONE: ["a~1@n"]}, finished=True)
+    after = "after: [anna/none, anna/bad, anna/good]"
+    Path("job.yaml").write_text(
+        f"meta: {{batch_name: b, namespace: anna, {after}}}\ncommand: {{jobs: [{{name: a, command: x}}]}}\n"
+    )
+    result = run("add", "job.yaml", "--dry")
+    assert result.stderr.splitlines() == [
+        "warning: anna/none isn't in this spool yet: the batch waits for it",
+        "warning: anna/bad ended with jobs that aren't done: every job will be cancelled",
+    ]
+    assert "after: anna/none, anna/bad and anna/good" in result.stdout
+    assert run_json("add", "job.yaml", "--dry")["plan"]["after"] == ["anna/none", "anna/bad", "anna/good"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from distribute_cli.reports.explanation import Cause
 from spoold.layout import BatchFolder
-from spoold.records import JobSpec, Outcome, Quarantine, RunningJob
+from spoold.records import JobSpec, Outcome, Quarantine, Resources, RunningJob
 from spoold.tickets import State
 from tests.cli.conftest import Run, SpoolBuilder
 
@@ -82,6 +83,7 @@ def test_what_keeps_the_capable_nodes(builder: SpoolBuilder, run_json: Json) -> 
     builder.node("free", ("gcc",), troubles=("scratch is full",))
     builder.node("full", ("gcc",))
     builder.spool.layout.node("full").trouble.touch()
+    builder.node("held", ("gcc",), holding="used less than 15m ago")
     builder.node("paused", ("gcc",), paused_until=time.time() + 900, paused_by="scratch")
     builder.node("quick", ("gcc",), quarantines=(Quarantine("anna", "cavity", time.time(), True),))
     builder.node("sick", ("gcc",), quarantines=(Quarantine("anna", "cavity", time.time()),))
@@ -90,13 +92,17 @@ def test_what_keeps_the_capable_nodes(builder: SpoolBuilder, run_json: Json) -> 
     builder.node("wrong", ("python3",))
     output = builder.spool.layout.build_output("anna", "cavity", "unbuilt")
     output.write_text("make: *** Error 1")
-    names = ["busy", "drained", "free", "full", "paused", "quick", "sick", "unbuilt"]
+    names = ["busy", "drained", "free", "full", "held", "paused", "quick", "sick", "unbuilt"]
     told = dict(zip(names, reasons(run_json), strict=True))
     assert told["busy"] == ("node-busy", "busy could run 2 jobs, but is busy with bob/big/x (running)")
     assert told["drained"][0] == "node-draining"
     assert told["free"][0] == "node-free"
     assert told["free"][1].endswith("It says: scratch is full")
     assert told["full"][0] == "node-full"
+    assert told["held"] == (
+        "node-holding",
+        "held could run 2 jobs, but takes no more jobs: used less than 15m ago",
+    )
     assert told["paused"][0] == "node-paused"
     assert told["paused"][1].endswith(" by a file in its scratch folder")
     assert told["quick"][0] == told["sick"][0] == "quarantine"
@@ -258,3 +264,93 @@ def test_what_became_of_lost_attempts(builder: SpoolBuilder, run_json: Json) -> 
     assert told in reasons(run_json)
     (ended,) = run_json("explain", "anna/cavity/b")["reasons"]
     assert ended["text"] == "b doesn't wait: it failed, for it was lost with 3 nodes: alpha, beta, gamma"
+
+
+# Batches before others, rests, sizes
+
+HELD = {State.HELD: ["a~1", "b~1"]}
+
+
+def test_a_batch_before_it_that_isnt_there_or_has_work(builder: SpoolBuilder, run_json: Json) -> None:
+    builder.batch("anna/later", HELD, after=("anna/meshes", "anna/none"))
+    builder.batch("anna/meshes", {State.PENDING: ["m~1"]})
+    steward_lives(builder)
+    assert reasons(run_json, "anna/later") == [
+        ("after", "a and b wait for anna/meshes (has work left) and anna/none (isn't there yet)")
+    ]
+    report = run_json("status", "anna/later")
+    assert report["after"] == [
+        {"batch": "anna/meshes", "standing": "unfinished"},
+        {"batch": "anna/none", "standing": "absent"},
+    ]
+
+
+def test_a_batch_before_it_that_ended_badly(builder: SpoolBuilder, run_json: Json, run: Run) -> None:
+    ended = {State.CANCELLED: ["a~1"]}
+    builder.batch("anna/later", HELD, after=("anna/meshes", "anna/none"))
+    builder.batch("anna/last", ended, after=("anna/meshes",), finished=True)
+    builder.batch("anna/meshes", {State.DONE: ["m~1@n"], State.FAILED: ["n~1@n"]}, finished=True)
+    steward_lives(builder)
+    told = "a and b wait for anna/meshes (ended with jobs that aren't done), and will be cancelled"
+    assert reasons(run_json, "anna/later") == [("after-failed", told)]
+    ((cause, text),) = reasons(run_json, "anna/last/a")
+    assert cause == "ended"
+    assert text.endswith(
+        "cancelled, because it comes after anna/meshes, which ended with jobs that aren't done"
+    )
+    assert run_json("status", "anna/last")["jobs"][0]["reason"] == (
+        "anna/meshes ended with jobs that aren't done"
+    )
+    assert "it comes after anna/meshes (ended with jobs" in run("status", "anna/later").stdout
+
+
+def test_batches_that_wait_for_each_other(builder: SpoolBuilder, run_json: Json) -> None:
+    builder.batch("n/a", HELD, after=("n/x", "n/b"))
+    builder.batch("n/b", HELD, after=("n/c",))
+    builder.batch("n/c", HELD, after=("n/a", "n/b"))
+    steward_lives(builder)
+    ((cause, text),) = reasons(run_json, "n/a")
+    assert cause == "after"
+    assert text == (
+        "a and b wait for batches that wait for each other: n/a → n/b → n/c → n/a; "
+        "cancel one with: distribute kill"
+    )
+
+
+def test_a_rest_after_an_error(builder: SpoolBuilder, run_json: Json, run: Run) -> None:
+    builder.batch("anna/cavity", {State.HELD: ["a~3", "b~2"], State.DONE: ["c~1@n"]})
+    for kept in ("a~1", "a~2"):
+        builder.result("anna/cavity", f"{kept}@n", {}, folder=kept, outcome=Outcome.FAILED)
+    steward_lives(builder)
+    assert reasons(run_json) == [
+        ("dependency", "b waits for the steward to see that all dependencies are done"),
+        ("resting", "a rests for 20 s before attempt 3, after 2 errors"),
+    ]
+    assert run_json("status", "anna/cavity")["jobs"][0]["reason"] == (
+        "rests for 20 s before attempt 3, after 2 errors"
+    )
+    assert "rests for 20 s" in run("status", "anna/cavity/a").stdout
+
+
+def test_a_job_larger_than_any_node(builder: SpoolBuilder, run_json: Json, run: Run) -> None:
+    large, held = (JobSpec(name, command="x", resources=Resources(cores=9)) for name in "ad")
+    builder.batch(
+        "anna/cavity",
+        {State.PENDING: ["a~1", "b~1"], State.HELD: ["d~1"], State.DONE: ["c~1@n"]},
+        specs={"a": large, "d": replace(held, depends=("a",)), "c": JobSpec("c", resources=large.resources)},
+        capabilities=("gcc",),
+    )
+    builder.node("alpha", ("gcc",))
+    builder.node("beta", ("python3",))
+    steward_lives(builder)
+    found = reasons(run_json)
+    assert ("too-large", "more cores than any capable node has (8): a and d") in found
+    assert next(text for cause, text in found if cause == "node-free").startswith("alpha could run 1 job")
+    assert run_json("status", "anna/cavity")["warnings"] == [
+        "more cores than any capable node has (8): a and d"
+    ]
+    assert "more cores than any capable node has (8): a and d" in run("status", "anna/cavity").stdout
+
+
+def steward_lives(builder: SpoolBuilder) -> None:
+    builder.spool.layout.steward_lease.touch()

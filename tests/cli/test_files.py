@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, SpoolBuilder
 
 JOB_FILE = """\
 meta:
@@ -83,3 +85,38 @@ def test_check_as_json(run: Run) -> None:
 
 def test_check_of_a_file_that_is_not_there(run: Run) -> None:
     assert run("check", "none.yaml", code=1).stdout.startswith("none.yaml:1:1: job file: ")
+
+
+SWEEP = """\
+meta: {batch_name: b, namespace: n}
+command:
+  jobs:
+    - {name: "re{re}", command: ./solve, sweep: {re: [%s]}}
+    - {name: last, command: ./plot, depends: [re0]}
+"""
+
+
+def test_check_shows_what_a_sweep_makes(run: Run, run_json: Callable[..., Any]) -> None:
+    Path("job.yaml").write_text(SWEEP % ", ".join(map(str, range(12))))
+    said = run("check", "job.yaml").stdout.splitlines()
+    assert said[0].startswith("job.yaml: ok: n/b, 13 jobs (command)")
+    assert said[1] == "  the sweep on line 4 makes 12 jobs:"
+    assert said[2] == "    re0  re=0"
+    assert said[-1] == "    and 2 more, the last is re11"
+    assert len(said) == 13
+    (sweep,) = run_json("check", "job.yaml")["files"][0]["batch"]["sweeps"]
+    assert [(job["name"], job["values"]) for job in sweep["jobs"]] == [
+        (f"re{n}", {"re": str(n)}) for n in range(12)
+    ]
+
+
+def test_check_knows_the_limit_of_the_spool(run: Run, builder: SpoolBuilder) -> None:
+    Path("job.yaml").write_text(SWEEP % "0, 1, 2")
+    run("check", "job.yaml")
+    settings = builder.spool.layout.settings
+    settings.write_text(settings.read_text().replace("max_jobs: 10000", "max_jobs: 2"))
+    said = run("check", "job.yaml", code=1).stdout
+    assert "job.yaml:4:61: sweep: the list has more than 2 values, and a batch may have as many jobs" in said
+    assert "more than 2 values" in run("add", "job.yaml", code=1).stderr
+    settings.write_text("")
+    run("check", "job.yaml")

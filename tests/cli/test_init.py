@@ -16,9 +16,9 @@ from tests.cli.conftest import Run
 def test_a_spool_with_the_settings_asked_for(run: Run, tmp_path: Path) -> None:
     said = run(
         "init", tmp_path / "new", "--heartbeat", 1, "--lease", 20.5, "--settle", 0.5, "--rescan", 3,
-        "--max-jobs", 7,
+        "--max-jobs", 7, "--retry-wait", 0,
     ).stdout  # fmt: skip
-    assert open_spool(tmp_path / "new").settings == Settings(1, 1.0, 20.5, 0.5, 3.0, 7)
+    assert open_spool(tmp_path / "new").settings == Settings(1, 1.0, 20.5, 0.5, 3.0, 7, 0.0)
     assert f"export DISTRIBUTE_SPOOL={tmp_path / 'new'}" in said
     assert f"nodewatch --spool {tmp_path / 'new'}" in said
 

@@ -13,8 +13,9 @@ import pytest
 
 from distribute_cli.commands.add import Submission
 from distribute_cli.exit_codes import MEANINGS, ExitCode
-from distribute_cli.reports import batch, checking, explanation, nodes, overview, pulled, soundness
+from distribute_cli.reports import awaiting, batch, checking, explanation, nodes, overview, pulled, soundness
 from distribute_cli.submitting import Plan
+from spoold.awaiting import Standing
 from spoold.checking import Kind, Severity
 from spoold.checking.repairing import Fate
 from spoold.checking.verification import Difference, Wrong
@@ -28,6 +29,7 @@ OBJECTS: dict[str, Any] = {
     "overview": overview.Overview,
     "batch line": overview.BatchLine,
     "counts": overview.Counts,
+    "awaited batch": awaiting.AwaitedLine,
     "place": overview.RunningOn,
     "waiting drop": overview.WaitingDrop,
     "rejection": overview.Rejection,
@@ -45,6 +47,8 @@ OBJECTS: dict[str, Any] = {
     "file check": checking.FileCheck,
     "problem": checking.FileProblem,
     "checked batch": checking.Batch,
+    "sweep": checking.SweepCheck,
+    "swept job": checking.SweptJob,
     "submission": Submission,
     "plan": Plan,
     "pull report": pulled.PullReport,
@@ -65,6 +69,7 @@ WORDS: list[type[Enum]] = [
     Kind,
     Fate,
     Wrong,
+    Standing,
 ]
 
 
@@ -84,7 +89,7 @@ def check(title: str, value: dict[str, Any], seen: set[str]) -> None:
     for key, text in documented.items():
         held = value[key] if isinstance(value[key], list) else [value[key]]
         for one in held:
-            if not isinstance(one, dict):
+            if not isinstance(one, dict) or key == "values":
                 continue
             if kind := re.search(r"\*([a-z ]+)\*", text):
                 check(kind[1], one, seen)
@@ -103,7 +108,7 @@ def test_what_is_printed_is_what_the_page_says(
     fill(builder)
     Path("good.yaml").write_text(
         "meta: {batch_name: new, namespace: anna, capabilities: [gcc]}\n"
-        "command:\n  jobs: [{name: a, command: x, required_files: [good.yaml]}]\n"
+        "command:\n  jobs: [{name: 'a{n}', command: x, required_files: [good.yaml], sweep: {n: [1, 2]}}]\n"
     )
     Path("bad.yaml").write_text("meta: {}\n")
     seen: set[str] = set()
@@ -125,7 +130,7 @@ def fill(builder: SpoolBuilder) -> None:
     """Something of each kind: a batch at work, a finished one, a drop, a rejection, a busy node, a difference."""
     settings = builder.spool.layout.settings
     settings.write_text(settings.read_text().replace("rescan_s: 1.5", "rescan_s: 0.1"))
-    builder.batch("anna/live", {State.CLAIMED: ["a~2@alpha"], State.PENDING: ["b~1"]})
+    builder.batch("anna/live", {State.CLAIMED: ["a~2@alpha"], State.PENDING: ["b~1"]}, after=("anna/old",))
     builder.result("anna/live", "a~1@alpha", {"out": "1"}, folder="a~1", outcome=Outcome.FAILED)
     builder.result("anna/live", "a~1@alpha", {"out": "1"}, outcome=Outcome.FAILED)
     (builder.spool.layout.archived_job("anna", "live", "a") / "unrecorded").touch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,9 @@ def lab(builder: SpoolBuilder) -> SpoolBuilder:
     builder.node("busy", ("gcc", "python3"), jobs=(job,))
     builder.node("idle", ("gcc",))
     builder.node("paused", paused_until=time.time() + 600, paused_by="scratch (strange)")
+    builder.node("lent", paused_until=time.time() + 600, paused_by="schedule (lent Sat-Sun)")
+    builder.node("owned", paused_until=time.time() + 7200, paused_by="owner (somebody is at its keyboard)")
+    builder.node("held", holding="used less than 15m ago")
     builder.node("mute", silent_s=600)
     builder.node("stopped", silent_s=None, jobs=(job,), draining=True, paused_until=time.time() + 600)
     builder.node("bad", quarantines=(Quarantine("anna", "b", now), Quarantine("anna", "c", now, True)))
@@ -50,6 +54,9 @@ def test_nodes(lab: SpoolBuilder, run_json: Json) -> None:
         "bad": "live",
         "busy": "live",
         "idle": "live",
+        "lent": "live",
+        "owned": "live",
+        "held": "live",
         "paused": "live",
         "mute": "silent",
         "stopped": "stopped",
@@ -57,6 +64,7 @@ def test_nodes(lab: SpoolBuilder, run_json: Json) -> None:
     }
     assert nodes["busy"]["jobs"][0]["job"] == "job_1"
     assert nodes["paused"]["paused_by"] == "scratch (strange)"
+    assert nodes["held"]["holding"] == "used less than 15m ago"
     assert nodes["stopped"]["paused_until"] is None
     assert nodes["stopped"]["jobs"] == []
     assert not nodes["stopped"]["draining"]
@@ -80,6 +88,9 @@ def test_nodes_for_people(lab: SpoolBuilder, run: Run) -> None:
     assert "silent for 10 min" in rows["mute"]
     assert "paused until " in rows["paused"]
     assert rows["paused"].endswith(" by a file in its scratch folder (strange)")
+    assert rows["owned"].endswith("paused by its owner until they leave (somebody is at its keyboard)")
+    assert re.search(r"paused until .* by its schedule \(lent Sat-Sun\)$", rows["lent"])
+    assert rows["held"].endswith("takes no more jobs: used less than 15m ago")
     assert rows["troubled"].endswith(
         "pause asked for; could not write to the spool: no space; scratch is full"
     )

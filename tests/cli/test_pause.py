@@ -154,6 +154,14 @@ def test_a_pause_in_the_scratch_folder_is_named(run: Run, builder: SpoolBuilder)
     assert "by a file in its scratch folder" in said
 
 
+@pytest.mark.parametrize("by", ["owner (somebody is at its keyboard)", "schedule (lent Sat-Sun)"])
+def test_a_node_that_stepped_aside(run: Run, builder: SpoolBuilder, by: str) -> None:
+    builder.node("beta", paused_until=2e10, paused_by=by)
+    said = run("resume", "--node", "beta").stdout
+    assert by.partition(" ")[2] in said
+    assert "goes on by itself" in said
+
+
 def test_a_daemon_that_has_not_noticed_yet(run: Run, builder: SpoolBuilder) -> None:
     builder.node("beta", paused_until=2e10, paused_by="spool (strange)")
     assert "resumed already" in run("resume", "--node", "beta").stdout

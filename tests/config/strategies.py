@@ -23,6 +23,8 @@ from distribute_compute_config import (
     PythonJob,
     Resources,
 )
+from distribute_compute_config.fields import EVICT_SIGNALS
+from distribute_compute_config.names import is_name
 
 _LEADING = string.ascii_letters + string.digits
 names = st.one_of(
@@ -46,7 +48,14 @@ resources = st.builds(
     gpus=st.none() | st.integers(0, 16),
     time=st.none() | durations,
 )
+# Expanded: no text of a job file mentions these parameters any more.
+combinations = st.dictionaries(
+    st.sampled_from(["reynolds_number", "grid_points"]),
+    st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), min_size=1, max_size=1),
+)
 scripts = st.builds(File, path=paths, alias=st.none() | names)
+signals = st.sampled_from(EVICT_SIGNALS)
+graces = st.integers(1, 3600).map(float)
 metas = st.builds(
     Meta,
     batch_name=names,
@@ -56,16 +65,25 @@ metas = st.builds(
     resources=st.none() | resources,
     priority=st.integers(-1000, 1000),
     retries=st.integers(0, 100),
+    after=st.lists(
+        st.builds("{}/{}".format, names, names.map("other-{}".format).filter(is_name)), max_size=2
+    ),
+    on_evict=st.none() | signals,
+    evict_grace=st.none() | graces,
+    resume=st.booleans(),
 )
 
 
-def _inputs(called: list[str]) -> st.SearchStrategy[tuple[File, ...]]:
-    """Files with just these names, by alias or by path."""
-    one = st.tuples(paths, st.booleans())
+def _inputs(called: list[str], swept: bool = False) -> st.SearchStrategy[tuple[File, ...]]:
+    """Files with just these names, by alias or by path; those of a job with a sweep may be templates."""
+    template = st.booleans() if swept else st.just(False)
+    one = st.tuples(paths, st.booleans(), template)
     return st.lists(one, min_size=len(called), max_size=len(called)).map(
         lambda drawn: tuple(
-            File(path=f"dir/{name}") if by_path else File(path=path, alias=name)
-            for name, (path, by_path) in zip(called, drawn, strict=True)
+            File(path=f"dir/{name}", template=template)
+            if by_path
+            else File(path=path, alias=name, template=template)
+            for name, (path, by_path, template) in zip(called, drawn, strict=True)
         )
     )
 
@@ -77,12 +95,17 @@ def _jobs(draw: st.DrawFn, kind: Kind, free_names: list[str]) -> tuple[AnyJob, .
     called = draw(st.lists(names, min_size=1, max_size=4, unique=True))
     for index, name in enumerate(called):
         files = draw(st.lists(st.sampled_from(free_names), unique=True, max_size=3)) if free_names else []
+        sweep = draw(st.just({}) | combinations)
         common = {
             "name": name,
-            "required_files": draw(_inputs(files)),
+            "sweep": sweep,
+            "required_files": draw(_inputs(files, bool(sweep))),
             "resources": draw(st.none() | resources),
             "priority": draw(st.none() | st.integers(-1000, 1000)),
             "retries": draw(st.none() | st.integers(0, 100)),
+            "on_evict": draw(st.none() | signals),
+            "evict_grace": draw(st.none() | graces),
+            "resume": draw(st.none() | st.booleans()),
             "depends": draw(st.lists(st.sampled_from(called[:index]), unique=True)) if index else [],
         }
         if kind is Kind.PYTHON:

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from distribute_compute_config import (
+    Eviction,
     File,
     JobFile,
     JobFileError,
     Kind,
     Mark,
     Resources,
+    effective_eviction,
     effective_priority,
     effective_resources,
     effective_retries,
@@ -165,6 +167,29 @@ def test_what_a_job_sets_goes_before_its_batch() -> None:
     assert [effective_retries(jobfile, job) for job in (first, second)] == [2, 0]
     assert effective_resources(jobfile, first) == Resources(cores=4, memory=8 * 1024**3)
     assert effective_resources(jobfile, second) == Resources(cores=1, memory=8 * 1024**3, time=7200.0)
+
+
+def test_one_batch_before_needs_no_list() -> None:
+    def after(written: str) -> tuple[str, ...]:
+        return load_text(
+            PYTHON.replace("batch_name: a", f"batch_name: a\n  after: {written}"), "x"
+        ).jobfile.meta.after
+
+    assert after("anna/meshes") == after("[anna/meshes]") == ("anna/meshes",)
+    assert after("~") == after("[]") == ()
+
+
+def test_a_job_goes_before_its_batch_when_it_is_evicted() -> None:
+    meta = "batch_name: a\n  on_evict: USR2\n  evict_grace: 1m\n  resume: true"
+    text = PYTHON.replace("batch_name: a", meta)
+    text += "    - {name: b, file: f, on_evict: SIGHUP, evict_grace: 2.5, resume: false}\n"
+    jobfile = load_text(text, "x").jobfile
+    assert [effective_eviction(jobfile, job) for job in jobfile.jobs] == [
+        Eviction("SIGUSR2", 60.0, True),
+        Eviction("SIGHUP", 2.5, False),
+    ]
+    plain = load_text(PYTHON, "x").jobfile
+    assert effective_eviction(plain, plain.jobs[0]) == Eviction(None, None, False)
 
 
 def test_without_resources_all_are_none() -> None:

@@ -8,9 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from nodewatch.config import read_config_file
 from nodewatch.main import command as nodewatch
+from nodewatch.owner import OwnerPolicy, Schedule, read_settings
+from nodewatch.owner.settings import READERS
 from spoold.main import command as spoold
 from tests.docs.transcripts import REPOSITORY
 
@@ -46,6 +49,8 @@ def test_the_node_s_configuration_with_every_line_in_force(tmp_path: Path) -> No
     path.write_text("\n".join(lines))
     values = read_config_file(path)
     assert len(values) == len(lines) > 5
+    aside = read_settings(values)
+    assert aside.owner and aside.schedule
 
 
 @pytest.mark.parametrize("page", LAB_PAGES, ids=lambda page: page.name)
@@ -67,3 +72,13 @@ def test_the_export_is_one() -> None:
     assert folder == (CONTRIB / "fstab").read_text().split()[-5]
     options = clients.partition("(")[2].rstrip(")").split(",")
     assert {"rw", "sync"} <= set(options)
+
+
+def test_the_owner_s_settings_are_documented_with_their_defaults() -> None:
+    text = (REPOSITORY / "docs" / "lab.md").read_text().split("## Stepping aside")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", text, re.M))
+    owner = read_settings({"owner": {key: yaml.safe_load(value) for key, value in rows.items()}}).owner
+    assert owner == OwnerPolicy()
+    assert set(rows) == set(READERS)
+    for schedule in re.findall(r"^available: \"(.+)\"$", text, re.M):
+        assert Schedule.parse(schedule).ranges

@@ -16,7 +16,7 @@ from tests.nfs.bed import MOUNTED, SERVED, Bed, BedError, Client, Guest
 from tests.support import wait_until
 
 #: Short, and still far from what a busy machine needs: a guest's system calls take ten times as long.
-QUICK = Settings(heartbeat_s=1.0, lease_s=6.0, settle_s=0.5, rescan_s=0.5)
+QUICK = Settings(heartbeat_s=1.0, lease_s=6.0, settle_s=0.5, rescan_s=0.5, retry_wait_s=0.5)
 NAMESPACE = "nfs"
 _START_S = 60.0
 _LOOK_EVERY_S = 0.3

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from nodewatch.attempts import AttemptFolder
+from nodewatch.capacity import Capacity
+from nodewatch.ledger import Ledger
 from nodewatch.quarantine import Quarantines
 from nodewatch.queue import Queue
 from nodewatch.scratch import Scratch
@@ -67,7 +69,8 @@ def ref(lab: Lab) -> BatchRef:
 def test_a_claim(lab: Lab, ref: BatchRef, kernel: Cut, spool: Spool) -> None:
     scratch = Scratch(lab.scratch, 0)
     scratch.make()
-    queue = Queue(spool, scratch, "n1", frozenset(), Quarantines(()))
+    ledger = Ledger(Capacity(1, 1 << 30))
+    queue = Queue(spool, scratch, "n1", frozenset(), Quarantines(()), ledger)
     with pytest.raises(OSError, match="Input/output"):
         queue.take()
     assert lab.tickets(ref) == {"claimed": ["a~1@n1"]}
@@ -75,6 +78,7 @@ def test_a_claim(lab: Lab, ref: BatchRef, kernel: Cut, spool: Spool) -> None:
     claimed = queue.take()
     assert claimed
     assert claimed.ticket == Ticket("a", 1, "n1")
+    ledger.release(claimed.key)
     assert queue.take() is None
 
 
@@ -82,7 +86,9 @@ def test_a_claim_of_a_batch_that_has_ended_since(lab: Lab, ref: BatchRef, kernel
     """The node's lease lapsed meanwhile, and another node did the job."""
     scratch, now_s = Scratch(lab.scratch, 0), [0.0]
     scratch.make()
-    queue = Queue(spool, scratch, "n1", frozenset(), Quarantines(()), lambda: now_s[0])
+    queue = Queue(
+        spool, scratch, "n1", frozenset(), Quarantines(()), Ledger(Capacity(1, 1)), lambda: now_s[0]
+    )
     now_s[0] = 100.0
     with pytest.raises(OSError, match="Input/output"):
         queue.take()

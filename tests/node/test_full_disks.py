@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from spoold.tickets import State
-from tests.lab import Lab, may_not_override
+from tests.lab import FAST, Lab, may_not_override
 from tests.support import wait_until
 
 MakeDisk = Callable[[Path, int], Path]
@@ -69,8 +73,8 @@ def test_a_full_scratch(small_disk: MakeDisk, tmp_path: Path) -> None:
 
         # Somebody else fills it: no job is taken, and the node says why.
         fill(scratch / "others")
-        lab.wait(lambda: lab.status("alpha").troubles, 5, "it says so")
-        assert f"{scratch} has only 0 MiB left" in lab.status("alpha").troubles[0]
+        told = f"{scratch} has only 0 MiB left: no more jobs are taken"
+        lab.wait(lambda: told in lab.status("alpha").troubles, 20, "it says so")
         key = lab.batch("small", {"a": "true"})
         lab.wait_state(key, "a", State.PENDING)
         (scratch / "others").unlink()
@@ -109,6 +113,34 @@ def test_a_full_spool(small_disk: MakeDisk, tmp_path: Path) -> None:
         assert lab.text(key, "b", "stdout.txt") == "small\n"
         lab.wait(lambda: not mark.exists(), 10, "the spool isn't said to be full")
         lab.wait(lambda: not lab.status("alpha").troubles, 10, "no trouble is left")
+
+
+def test_a_result_larger_than_the_spool(small_disk: MakeDisk, tmp_path: Path) -> None:
+    """While it waits for room it takes none from others."""
+    small_disk(tmp_path / "lab", 24)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with Lab(tmp_path / "lab", logs=elsewhere) as lab:
+        key = lab.batch("large", {"a": "head -c 40000000 /dev/zero > distribute_save/x"})
+        node = lab.node("alpha", scratch=elsewhere / "scratch")
+        node.wait_for(f"the result of {key}/a~1@alpha can't be archived")
+        lab.wait(lambda: shutil.disk_usage(lab.folder).free > 16 << 20, 10, "there is room again")
+        other = lab.batch("other", {"a": "true"})
+        assert lab.wait_finished(other) == {State.DONE: ["a~1@alpha"]}
+        assert lab.state(key, "a") is State.CLAIMED
+
+
+def test_a_scratch_filled_by_its_job(small_disk: MakeDisk, tmp_path: Path) -> None:
+    """The node leaves it to others for a while, and for longer each time."""
+    scratch = small_disk(tmp_path / "small", 24)
+    with Lab(tmp_path / "lab", replace(FAST, rescan_s=0.5)) as lab:
+        lab.steward()
+        node = lab.node("alpha", "--min-free", "4M", "--no-steward", scratch=scratch)
+        key = lab.batch("large", {"a": "head -c 40000000 /dev/zero > large"})
+        ended = re.compile(rf"^\S+ (\S+) .*{key}/a~\d@alpha failed", re.MULTILINE)
+        wait_until(lambda: len(ended.findall(node.said)) >= 3, 30, what="it was given back three times")
+        at_s = [datetime.strptime(text, "%H:%M:%S,%f").timestamp() for text in ended.findall(node.said)]
+        assert at_s[2] - at_s[0] > 1.0 + 2.0 - 0.5, node.said
 
 
 def test_a_scratch_that_cannot_be_written(lab: Lab) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from spoold.records import Outcome
 from spoold.spool import Settings
 from spoold.tickets import State
-from tests.lab import Lab
+from tests.lab import FAST, Lab
+from tests.node.gate import Gate
 
 
 def test_priority_then_age_then_place_in_the_file(lab: Lab, tmp_path: Path) -> None:
@@ -96,3 +98,36 @@ def test_a_hint_that_comes_just_after_a_listing_is_heeded(tmp_path: Path) -> Non
             other.mkdir()
         hidden.rename(namespace)
         lab.wait_state(key, "a", State.DONE, within_s=10.0)
+
+
+def test_a_job_rests_before_it_is_tried_again(tmp_path: Path) -> None:
+    """Nodes and steward are told of one wait by the spool, and none of them compares clocks."""
+    wait_s = 1.0
+    with Lab(tmp_path / "lab", replace(FAST, retry_wait_s=wait_s)) as lab:
+        lab.node("alpha")
+        failing = f"date +%s.%N >> {tmp_path}/times; test $DISTRIBUTE_ATTEMPT -ge 3"
+        key = lab.batch("rests", {"a": {"command": failing, "retries": 2}, "b": "true"})
+        lab.wait_state(key, "a", State.HELD)
+        assert lab.wait_finished(key) == {State.DONE: ["a~3@alpha", "b~1@alpha"]}
+        begun = [float(line) for line in (tmp_path / "times").read_text().split()]
+        assert len(begun) == 3
+        # Doubled each time; how much longer it takes is the machine's business.
+        assert begun[1] - begun[0] > wait_s
+        assert begun[2] - begun[1] > 2 * wait_s
+
+
+def test_a_batch_starts_when_the_one_before_it_has_ended(shared: Lab, tmp_path: Path, gate: Gate) -> None:
+    log = f"echo $DISTRIBUTE_BATCH/$DISTRIBUTE_JOB >> {tmp_path}/log"
+    later = shared.batch("later", {"a": log, "b": log}, after="lab/earlier")
+    never = shared.batch("never", {"a": log}, after=["lab/earlier", "lab/hopeless"])
+    shared.wait(lambda: shared.tickets(later) and shared.tickets(never), 20, "both are admitted")
+    earlier = shared.batch("earlier", {"a": gate.command, "b": log})
+    hopeless = shared.batch("hopeless", {"a": "exit 3"})
+    gate.wait_begun()
+    assert set(shared.tickets(later)) == {State.HELD}
+    gate.open()
+    assert shared.wait_finished(earlier)[State.DONE] == ["a~1@alpha", "b~1@alpha"]
+    assert shared.wait_finished(hopeless) == {State.FAILED: ["a~1@alpha"]}
+    assert shared.wait_finished(never) == {State.CANCELLED: ["a~1"]}
+    assert sorted(shared.wait_finished(later)[State.DONE]) == ["a~1@alpha", "b~1@alpha"]
+    assert (tmp_path / "log").read_text().split() == ["earlier/b", "later/a", "later/b"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event
 
 from nodewatch.attempts import AttemptFolder
+from nodewatch.capacity import Grant
 from nodewatch.outcomes import Setback, nothing_ran
 from nodewatch.queue import Claimed
 from nodewatch.uploading import Upload, Uploader
@@ -56,9 +57,9 @@ def test_what_is_lost_after_its_batch_was_closed(tmp_path: Path) -> None:
     folder = AttemptFolder(tmp_path / "a~1")
     folder.path.mkdir()
     done = Event()
-    uploader = Uploader(lab.spool, "n1", 1, done.set)
+    uploader = Uploader(lab.spool, "n1", done.set)
     uploader.start()
-    claimed = Claimed(ref, header, jobs.jobs[0], ticket)
+    claimed = Claimed(ref, header, jobs.jobs[0], ticket, Grant((0,)))
     uploader.put(Upload(claimed, folder, nothing_ran("", 0.0), Setback("it vanished", LossCause.LOST)))
     assert done.wait(10.0), uploader.trouble
     uploader.close(10.0)

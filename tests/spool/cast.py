@@ -133,7 +133,7 @@ class Cast:
     def _retry(self, spool: Spool, ref: BatchRef, ticket: Ticket) -> None:
         if self._holds(ref, ticket):
             publication.keep_attempt(spool, ref.namespace, ref.batch, ticket)
-            claims.give_back(spool, ref.folder, ticket)
+            claims.back_off(spool, ref.folder, ticket)
         else:
             publication.discard(spool, ref.namespace, ref.batch, ticket)
 

@@ -16,9 +16,13 @@ from tests.spool.lab import Crash
 T = TypeVar("T")
 
 USER = "user"
-READS = frozenset({"listdir", "read"})
-_ALLOCATING = frozenset({"open_new", "open_private", "open_end", "mkdir", "rename", "replace", "link"})
-_TRIED_AGAIN = frozenset({"rename", "replace", "unlink"})
+READS = frozenset({"listdir", "read", "stat"})
+#: On NFS, what was written may find no space as late as when it is flushed or closed.
+_ALLOCATING = frozenset(
+    {"open_new", "open_private", "open_end", "mkdir", "rename", "replace", "link", "write", "sync", "close"}
+)
+#: Whatever it says, the descriptor is closed.
+_ALWAYS_DONE = frozenset({"close"})
 _LIES = {
     "rename": (errno.ENOENT, errno.EIO),
     "replace": (errno.ENOENT, errno.EIO),
@@ -64,13 +68,13 @@ class Call:
         """Everything that may become of it, but for a death before it: that is one after the call before."""
         if self.actor == USER:
             return []
-        stubborn = Fault(errno.EIO, times=TRIES)
+        done = self.name in _ALWAYS_DONE
+        failing = [Fault(errno.EIO, done, TRIES), Fault(errno.ESTALE, done)]
         if self.name in READS:
-            return [stubborn]
-        passing = [Fault(errno.ESTALE)] if self.name in _TRIED_AGAIN else []
-        full = [Fault(errno.ENOSPC)] if self.name in _ALLOCATING else []
+            return failing
+        full = [Fault(errno.ENOSPC, done), Fault(errno.EDQUOT, done)] if self.name in _ALLOCATING else []
         lies = [Fault(number, done=True) for number in _LIES.get(self.name, ())]
-        return [KILLED_AFTER, stubborn, *passing, *full, *lies]
+        return [KILLED_AFTER, *failing, *full, *lies]
 
 
 @dataclass
@@ -124,6 +128,9 @@ class FaultyKernel(Kernel):
     def read(self, path: Path) -> bytes:
         return self._do("read", lambda: super(FaultyKernel, self).read(path), path)
 
+    def stat(self, path: Path) -> os.stat_result:
+        return self._do("stat", lambda: super(FaultyKernel, self).stat(path), path)
+
     def open_new(self, path: Path, mode: int) -> int:
         def act() -> int:
             return self._open(super(FaultyKernel, self).open_new(path, mode), path)
@@ -147,8 +154,8 @@ class FaultyKernel(Kernel):
         self._do("write", lambda: super(FaultyKernel, self).write(fd, data), self._opened[fd], detail=data)
 
     def close(self, fd: int) -> None:
-        del self._opened[fd]
-        super().close(fd)
+        path = self._opened.pop(fd)
+        self._do("close", lambda: super(FaultyKernel, self).close(fd), path)
 
     def mkdir(self, path: Path) -> None:
         self._do("mkdir", lambda: super(FaultyKernel, self).mkdir(path), path)
@@ -182,5 +189,5 @@ class FaultyKernel(Kernel):
 
     def abandon(self) -> None:
         """What the death of a process does: its descriptors are closed."""
-        for fd in list(self._opened):
-            self.close(fd)
+        while self._opened:
+            super().close(self._opened.popitem()[0])

@@ -22,7 +22,7 @@ from spoold.tickets import State, Ticket
 
 NOBODY = 65534
 TEXT = """\
-meta: {batch_name: %s, namespace: ns}
+meta: {batch_name: %s, namespace: ns%s}
 command:
   jobs:
 %s
@@ -238,10 +238,10 @@ def as_user(uid: int, act: Callable[[], object]) -> None:
     assert status == 0, text or f"ended with status {status}"
 
 
-def job_file(batch: str, jobs: dict[str, str]) -> str:
+def job_file(batch: str, jobs: dict[str, str], meta: str = "") -> str:
     """A command batch in ``ns``; ``jobs`` maps a job's name to more of its YAML, on one line."""
     lines = [f"    - {{name: {job}, command: 'true'{more and ', ' + more}}}" for job, more in jobs.items()]
-    return TEXT % (batch, "\n".join(lines))
+    return TEXT % (batch, f", {meta}" if meta else "", "\n".join(lines))
 
 
 def folder_of(spool: Spool, batch: str) -> BatchFolder:

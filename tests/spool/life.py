@@ -146,6 +146,8 @@ class Life:
             self._put(ref.folder.kill(NEVER_RUN), b"")
         if ref.finished and failed and not self._asked:
             self._asked = True
+            for ticket in failed:
+                self.witness.publish("b", ticket)
             request = RetryRequest("ns", "b", tuple(map(str, failed)))
             self._put(spool.layout.incoming / "r.retry", encode(request))
 
@@ -183,7 +185,7 @@ class Life:
         spool.ops.flush()
         if outcome is Outcome.FAILED and errors < RETRIES.get(ticket.job, 0):
             publication.keep_attempt(spool, ref.namespace, ref.batch, ticket)
-            claims.give_back(spool, ref.folder, ticket)
+            claims.back_off(spool, ref.folder, ticket)
         elif publication.publish(spool, ref.folder, ticket):
             publication.finish(spool, ref.folder, ref.namespace, ref.batch, ticket)
         else:

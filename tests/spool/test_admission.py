@@ -71,17 +71,31 @@ def test_inputs_are_snapshotted(lab: Lab, tmp_path: Path) -> None:
     assert stored.stat().st_mode & 0o777 == 0o444
 
 
-def test_a_store_object_cut_by_a_power_failure_is_mended(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [b"", b"\0" * len("content"), b"Content"])
+def test_a_store_object_damaged_by_a_power_failure_is_mended(lab: Lab, tmp_path: Path, left: bytes) -> None:
     (tmp_path / "in.dat").write_text("content")
     lab.drop("b.yaml", needing(str(tmp_path / "in.dat")))
     lab.sweep()
     (stored,) = [p for p in (lab.spool.root / "store").rglob("*") if p.is_file()]
     stored.chmod(0o644)
-    stored.write_bytes(b"")
+    stored.write_bytes(left)
     lab.drop("c.yaml", needing(str(tmp_path / "in.dat"), "c"))
     lab.sweep()
     assert lab.ref("c")
     assert store(lab) == [b"content"]
+    (stored,) = [p for p in (lab.spool.root / "store").rglob("*") if p.is_file()]
+    assert stored.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_store_object_that_is_whole_stays(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "in.dat").write_text("content")
+    inodes = set()
+    for batch in ("b", "c"):
+        lab.drop(f"{batch}.yaml", needing(str(tmp_path / "in.dat"), batch))
+        lab.sweep()
+        (stored,) = [p for p in (lab.spool.root / "store").rglob("*") if p.is_file()]
+        inodes.add(stored.stat().st_ino)
+    assert len(inodes) == 1
 
 
 # When a drop is complete

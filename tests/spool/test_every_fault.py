@@ -23,6 +23,7 @@ def test_no_fault(make: Make) -> None:
     assert {
         "mkdir",
         "open_private",
+        "close",
         "write",
         "rename",
         "link",

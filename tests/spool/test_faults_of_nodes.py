@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 import pytest
 
+from nodewatch.capacity import Capacity, Grant
 from nodewatch.inheritance import Inheritance
 from nodewatch.process import ExitRecord
 from nodewatch.process.runner import layout
@@ -56,11 +57,11 @@ class Daemon:
         self._lab, self.spool, self._node = lab, spool, node
         self._scratch = Scratch(lab.scratch / node, 0)
         self._scratch.make()
-        self._uploader = Uploader(spool, node, 1, lambda: None)
+        self._uploader = Uploader(spool, node, lambda: None)
         self._left: list[Upload] = []
-        inheritance = Inheritance(spool, node, self._scratch, self._left.append)
-        for claimed in inheritance.take({ref.key: ref for ref in list_batches(spool)}):
-            self._run(claimed)
+        inheritance = Inheritance(spool, node, self._scratch, Capacity(1, 1 << 30), self._left.append)
+        for resumed in inheritance.take({ref.key: ref for ref in list_batches(spool)}):
+            self._run(resumed.claimed)
 
     def upload_again(self) -> None:
         if self._left:
@@ -75,7 +76,7 @@ class Daemon:
         mine = claims.claim(self.spool, ref.folder, ticket, self._node)
         if mine:
             spec = next(job for job in jobs.jobs if job.name == ticket.job)
-            self._run(Claimed(ref, header, spec, mine))
+            self._run(Claimed(ref, header, spec, mine, Grant((0,))))
 
     def _run(self, claimed: Claimed) -> None:
         ref, ticket = claimed.ref, claimed.ticket

@@ -17,7 +17,7 @@ from distribute_compute_config.loading import load_bytes
 from distribute_compute_config.names import NAME_PATTERN
 from spoold import records
 from spoold.bundles import collect, drop_bundle
-from spoold.claims import give_back, lose
+from spoold.claims import back_off, give_back, lose
 from spoold.holders import publish_holder
 from spoold.layout import FORMAT, SHARED_MODE
 from spoold.leases import make_lease, try_acquire
@@ -238,8 +238,12 @@ def _end_badly(lab: Lab, ref: BatchRef) -> None:
     tried = lab.claim(ref, "g")
     stage(lab.spool, lab.result(ref, tried, Outcome.FAILED))
     keep_attempt(lab.spool, "ns", "b", tried)
-    give_back(lab.spool, ref.folder, tried)
-    lab.complete(ref, "g")
+    again = give_back(lab.spool, ref.folder, tried)
+    assert again is not None
+    tried = lab.claim(ref, "g")
+    stage(lab.spool, lab.result(ref, tried, Outcome.FAILED))
+    keep_attempt(lab.spool, "ns", "b", tried)
+    back_off(lab.spool, ref.folder, tried)
 
 
 def _give_up(lab: Lab, ref: BatchRef, steward: Steward) -> None:
@@ -259,6 +263,9 @@ def _end_well(lab: Lab, ref: BatchRef, steward: Steward) -> None:
     for job in ("f", "m", "k", "p"):
         lab.complete(ref, job)
     lab.sweep(steward)
+    lab.clock.now_s += 2 * lab.spool.settings.retry_wait_s
+    lab.sweep(steward)
+    lab.complete(ref, "g")
     for job in ("c", "x"):
         lab.complete(ref, job)
     lab.sweep(steward)

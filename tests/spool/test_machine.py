@@ -65,10 +65,12 @@ class SpoolMachine(RuleBasedStateMachine):
 
     # Users
 
-    @initialize(admitted=st.booleans(), shapes=st.permutations(SHAPES))
-    def begin(self, admitted: bool, shapes: list[dict[str, str]]) -> None:
+    @initialize(admitted=st.booleans(), shapes=st.permutations(SHAPES), ordered=st.booleans())
+    def begin(self, admitted: bool, shapes: list[dict[str, str]], ordered: bool) -> None:
+        """Maybe the second batch comes after the first one."""
         for batch, shape in zip(BATCHES, shapes, strict=True):
-            self.lab.drop(f"{batch}.yaml", job_file(batch, shape))
+            after = f"after: ns/{BATCHES[0]}" if ordered and batch != BATCHES[0] else ""
+            self.lab.drop(f"{batch}.yaml", job_file(batch, shape, after))
         if admitted:
             self.cast.sweep(0, 0.0)
             self.cast.sweep(0, 3.0)

@@ -19,6 +19,8 @@ from spoold.snapshot import BatchRef
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket
 from tests.spool import test_machine
+from tests.spool.lab import Lab
+from tests.spool.witness import Witness
 
 QUICK = settings(
     test_machine.SETTINGS,
@@ -44,10 +46,22 @@ def give_back_as_it_was(spool: Spool, folder: BatchFolder, ticket: Ticket) -> Ti
     return again if moved else None
 
 
+def back_off_as_it_was(spool: Spool, folder: BatchFolder, ticket: Ticket) -> Ticket | None:
+    again = replace(ticket, node=None)
+    moved = spool.ops.move(folder.ticket(State.CLAIMED, ticket), folder.ticket(State.HELD, again))
+    return again if moved else None
+
+
 def publish_without_fence(spool: Spool, folder: BatchFolder, ticket: Ticket) -> bool:
     published = folder.ticket(State.PUBLISHING, ticket)
     if not spool.ops.move(folder.ticket(State.CLAIMED, ticket), published):
         spool.ops.write_new(published, b"")
+    return True
+
+
+def publish_deafly(spool: Spool, folder: BatchFolder, ticket: Ticket) -> bool:
+    """Whatever came of the rename, the result counts."""
+    spool.ops.move(folder.ticket(State.CLAIMED, ticket), folder.ticket(State.PUBLISHING, ticket))
     return True
 
 
@@ -76,7 +90,9 @@ Places = tuple[tuple[object, str], ...]
 MUTANTS: dict[str, tuple[Places, Callable[..., object]]] = {
     "claim": (((claims, "claim"),), claim_by_copy),
     "give back": (((claims, "give_back"), (steward, "give_back")), give_back_as_it_was),
+    "back off": (((claims, "back_off"),), back_off_as_it_was),
     "publish": (((publication, "publish"),), publish_without_fence),
+    "publish deafly": (((publication, "publish"),), publish_deafly),
     "finish": (((publication, "finish"), (steward, "finish")), finish_by_copy),
     "set aside": (((publication, "_set_aside"),), set_nothing_aside),
     "reopen": (((retrying, "_reopen"),), reopen_nothing),
@@ -91,3 +107,17 @@ def test_the_machine_finds(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None
     # What stops an actor is as good a finding as what an invariant says.
     with pytest.raises((AssertionError, LostResult)):
         run_state_machine_as_test(test_machine.SpoolMachine, settings=QUICK)
+
+
+def test_the_witness_misses_the_fence(lab: Lab) -> None:
+    """A result of an attempt that was given back, while the next one waits: nobody saw it published."""
+    witness = Witness(lab.spool, ["b"])
+    ref = lab.submit("b", {"a": ""})
+    witness.look()
+    ticket = lab.claim(ref, "a")
+    assert claims.give_back(lab.spool, ref.folder, ticket)
+    publication.stage(lab.spool, lab.result(ref, ticket, Outcome.FAILED))
+    layout = lab.spool.layout
+    lab.spool.ops.move(layout.staging("ns", "b", ticket), layout.archived_job("ns", "b", "a"))
+    with pytest.raises(AssertionError, match="archived and never published"):
+        witness.look()

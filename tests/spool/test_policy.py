@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spoold.awaiting import Standing
 from spoold.losses import MOST_LOSSES, Loss, LossCause
 from spoold.policy import Action, BatchView, Close, Finish, GiveBack, Lose, MoveTicket, plan
 from spoold.records import BatchHeader
@@ -26,6 +27,8 @@ def view(
     kills: Kills = NO_KILLS,
     depends: Mapping[str, tuple[str, ...]] | None = None,
     stuck: Iterable[str] = (),
+    resting: Iterable[str] = (),
+    awaited: Mapping[str, Standing] | None = None,
 ) -> BatchView:
     """``seen`` as in ``done/a~1@n1``; ``total`` is how many jobs the batch has, if not all were seen."""
     by_state: dict[State, list[Ticket]] = {state: [] for state in State}
@@ -34,7 +37,11 @@ def view(
         by_state[State(state)].append(Ticket.parse(ticket))
     latest = BatchTickets(by_state).latest()
     header = BatchHeader(1, "id", "ns", "b", "command", "anna", 1, 1.0, "", total or len(latest))
-    return BatchView(header, latest, builds, kills, depends, frozenset(map(Ticket.parse, stuck)))
+    header = replace(header, after=tuple(awaited or ()))
+    stuck_tickets, resting_tickets = (frozenset(map(Ticket.parse, texts)) for texts in (stuck, resting))
+    return BatchView(
+        header, latest, builds, kills, depends, stuck_tickets, (), resting_tickets, awaited or {}
+    )
 
 
 def show(actions: Iterable[Action]) -> list[str]:
@@ -94,6 +101,41 @@ def test_a_held_job_waits_as_long_as_its_dependencies_are_unknown() -> None:
 
 def test_a_dependency_that_was_not_seen_is_not_done() -> None:
     assert decide(view("held/b~1", total=2, depends={"b": ("a",)})) == []
+
+
+@pytest.mark.parametrize(
+    ("standings", "dependency", "expected"),
+    [
+        ([Standing.DONE], "done/a~1@n1", RELEASED),
+        ([Standing.DONE, Standing.DONE], "done/a~1@n1", RELEASED),
+        ([Standing.DONE, Standing.UNFINISHED], "done/a~1@n1", []),
+        ([Standing.ABSENT], "done/a~1@n1", []),
+        ([Standing.DONE], "pending/a~1", []),
+        ([Standing.DONE], "failed/a~1", CANCELLED),
+        ([Standing.FAILED], "done/a~1@n1", CANCELLED),
+        ([Standing.FAILED], "pending/a~1", CANCELLED),
+        ([Standing.ABSENT, Standing.FAILED], "done/a~1@n1", CANCELLED),
+    ],
+)
+def test_a_held_job_waits_for_the_batches_that_its_own_comes_after(
+    standings: list[Standing], dependency: str, expected: list[str]
+) -> None:
+    awaited = {f"ns/{number}": standing for number, standing in enumerate(standings)}
+    found = decide(view("held/b~1", dependency, total=9, depends={"b": ("a",)}, awaited=awaited))
+    assert [a for a in found if "/b~" in a] == expected
+
+
+def test_a_batch_of_which_nothing_was_read_is_waited_for() -> None:
+    seen = view("held/b~1", depends={"b": ()}, awaited={"ns/a": Standing.DONE})
+    assert decide(seen) == RELEASED
+    assert decide(replace(seen, awaited={})) == []
+
+
+def test_a_job_that_rests_is_released_later_and_cancelled_at_once() -> None:
+    seen = view("held/b~2", "held/c~2", depends={"b": (), "c": ()}, resting=["b~2"])
+    assert decide(seen) == ["held/c~2 → pending"]
+    killed = replace(seen, kills=Kills(batch=True))
+    assert decide(killed) == ["held/b~2 → cancelled", "held/c~2 → cancelled"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from spoold.layout import BatchFolder
-from spoold.records import JobRecord
+from spoold.records import JobRecord, Outcome
 from spoold.snapshot import read_header, read_jobs, read_record, read_state
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket
@@ -20,8 +20,9 @@ class Witness:
     """Looks at batches of namespace ``ns``.
 
     Every job is in one place, attempts only grow and have one holder each, the archive shows what the
-    tickets say, and nothing archived changes, goes, or is there twice. ``void`` are the tickets (with their
-    batch) whose holder was told that its result doesn't count.
+    tickets say, and nothing archived changes, goes, or is there twice. What is archived under its job's name
+    was published, which ``publish`` may tell too where nobody looked meanwhile; under an attempt's name stands
+    no success. ``void`` are the tickets (with their batch) whose holder was told that its result doesn't count.
     """
 
     def __init__(self, spool: Spool, batches: Sequence[str]) -> None:
@@ -30,6 +31,8 @@ class Witness:
         self._holders: dict[tuple[str, str, int], str] = {}
         self._digests: dict[tuple[str, str, int], str] = {}
         self._headers: dict[str, bytes] = {}
+        self._published: set[tuple[str, str, int]] = set()
+        self._looked = False
         self.void: set[tuple[str, str]] = set()
 
     def look(self) -> None:
@@ -41,6 +44,12 @@ class Witness:
             folder = self._place(batch)
             if folder is not None:
                 self._check_tickets(batch, folder)
+        self._check_published()
+        self._looked = True
+
+    def publish(self, batch: str, ticket: Ticket) -> None:
+        """The ticket was seen where its result counts."""
+        self._published.add((batch, ticket.job, ticket.attempt))
 
     def ended(self, batch: str, ticket: Ticket) -> bool:
         """Whether the ticket was published before: a node that came back learns that so."""
@@ -65,6 +74,8 @@ class Witness:
         placed = [(s, t) for s in State for t in read_state(self._spool, folder, s)]
         assert sorted(t.job for _, t in placed) == sorted(j.name for j in jobs.jobs), placed
         for state, ticket in placed:
+            if state in PUBLISHED:
+                self.publish(batch, ticket)
             self._check_attempt(batch, state, ticket)
             archived = self._spool.layout.archived_job("ns", batch, ticket.job)
             record = read_record(self._spool, archived)
@@ -90,16 +101,28 @@ class Witness:
         if state not in PUBLISHED:
             assert record.attempt < ticket.attempt, "archived before it was published"
 
+    def _check_published(self) -> None:
+        """What was there at the first look is of an earlier life."""
+        for batch in self._batches if self._looked else ():
+            for name, record in self._archived(batch):
+                key = (batch, record.job, record.attempt)
+                assert name != record.job or key in self._published, (key, "archived and never published")
+                assert name == record.job or record.outcome is not Outcome.DONE, (key, "done and set aside")
+
+    def _archived(self, batch: str) -> Iterator[tuple[str, JobRecord]]:
+        folder = self._spool.layout.archived_batch("ns", batch)
+        for name in self._spool.ops.names(folder):
+            record = read_record(self._spool, folder / name)
+            if record is not None and not name.startswith("."):
+                yield name, record
+
     def _check_archive(self, batch: str) -> Iterator[tuple[str, str, int]]:
         folder = self._spool.layout.archived_batch("ns", batch)
         header = self._spool.ops.read(folder / "batch.json")
         if header is not None:
             assert self._headers.setdefault(batch, header) == header
             assert read_header(self._spool, BatchFolder(folder)) is not None
-        for name in self._spool.ops.names(folder):
-            record = read_record(self._spool, folder / name)
-            if record is None or name.startswith("."):
-                continue
+        for name, record in self._archived(batch):
             assert name in (record.job, f"{record.job}~{record.attempt}")
             key = (batch, record.job, record.attempt)
             digest = digest_of(folder / name)

@@ -11,6 +11,7 @@ _Seen = TypeVar("_Seen")
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_SIZE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_MOST_LISTINGS = 100
 
 # Numbers of the fields are those of proc(5), less the two in front of the closing parenthesis and one
 # more, since they count from one.
@@ -59,22 +60,31 @@ def look(pid: int) -> Process | None:
     )
 
 
-def scan() -> list[Process]:
-    """Every process of the machine; each is as it was when its turn came."""
-    return survey(look)
+def descendants(root: int) -> list[Process]:
+    """Every process below ``root``, not itself; parents before their children."""
+    return survey(look, lambda processes: below(root, processes))
 
 
-def survey(view: Callable[[int], _Seen | None]) -> list[_Seen]:
-    """What ``view`` says of every pid; it says None of a process that has ended.
+def survey(
+    view: Callable[[int], _Seen | None], select: Callable[[list[_Seen]], list[Process]]
+) -> list[Process]:
+    """What ``select`` finds among all processes as ``view`` shows them; that says None of one that has ended.
 
     RACE: a job that forks and exits all the time is never where the list says: what was listed has ended, and
-    its child came after the list. So list again until nothing in the list is new. Whoever is alive then was
-    viewed before.
+    its child came after the list. So list again until that brings nothing that is selected, and nothing that
+    ended before it was viewed. What others start meanwhile doesn't matter; on a machine where they do so all
+    the time, there is an end to it too.
     """
     seen: dict[int, _Seen | None] = {}
-    while fresh := [pid for pid in _list_pids() if pid not in seen]:
-        seen |= {pid: view(pid) for pid in fresh}
-    return [one for one in seen.values() if one is not None]
+    found: list[Process] = []
+    for _ in range(_MOST_LISTINGS):
+        fresh = {pid: view(pid) for pid in _list_pids() if pid not in seen}
+        seen |= fresh
+        before = {process.pid for process in found}
+        found = select([one for one in seen.values() if one is not None])
+        if None not in fresh.values() and before.issuperset(process.pid for process in found):
+            break
+    return found
 
 
 def _list_pids() -> list[int]:

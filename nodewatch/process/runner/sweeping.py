@@ -69,7 +69,7 @@ class Brood:
 
     def _strike(self, signum: signal.Signals) -> bool:
         """Signal all; true if one of them wasn't known yet."""
-        found = [child for child in procfs.below(os.getpid(), procfs.scan()) if child.state != "Z"]
+        found = [child for child in procfs.descendants(os.getpid()) if child.state != "Z"]
         for process in found:
             procfs.send(process, signum)
         if signum == signal.SIGKILL:

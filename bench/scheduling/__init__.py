@@ -1,0 +1,1 @@
+"""How well nodes are used, and how long jobs wait: the picker, on a made-up lab with a published workload."""

@@ -76,4 +76,4 @@ clean:
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) .nfs-bed *.egg-info
+	rm -rf $(VENV) .nfs-bed .nfs-bed.lock *.egg-info

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from dispatching.aims import judge_claims, judge_idle, judge_rates, judge_status, sync_disk
+from dispatching.bursts import measure_burst
 from dispatching.figures import BenchmarkError, Run, summarize
 from dispatching.hyperqueue_peer import HyperQueue
 from dispatching.peers import Parallel, TaskSpooler, Xargs
@@ -94,6 +95,9 @@ def _measure(report: Report, options: argparse.Namespace, work: Path, progress: 
     if not report.operations_missing:
         progress.print("counting file system operations")
         report.operations = _in_new_folder(work, count_operations)
+    if SYSTEM.name not in report.skipped:
+        progress.print("a burst of results")
+        report.burst = _in_new_folder(work, lambda folder: measure_burst(folder, options.jobs))
     report.aims = judge_rates(report.summaries, SYSTEM.name, PEER.name)
     if options.aims:
         _measure_aims(report, work, progress)

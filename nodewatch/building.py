@@ -38,13 +38,13 @@ def publish_build(
 ) -> bool:
     """Archive the output and mark the batch as built here, or not; returns whether it is.
 
-    Output first: who reads the mark finds the output. Raises SpoolFull or OSError.
+    Output first: who reads the mark finds the output, after a power failure too. Raises SpoolFull or OSError.
     """
     ok = ended.exit_code == 0 and ended.kill_reason is None
     reason = "" if ok else f"{describe(ended)}{_tail(run.output)}"
     _publish_output(spool, spool.layout.build_output(ref.namespace, ref.batch, node), run.output)
     record = BuildRecord(node, ok, ended.ended_at, ended.wall_s, reason)
-    spool.ops.replace(ref.folder.build_mark(node, ok), encode(record))
+    spool.ops.replace(ref.folder.build_mark(node, ok), encode(record), flush=True)
     _log.info("%s is %s here", header.key, "built" if ok else "not built")
     return ok
 

@@ -21,7 +21,7 @@ DEFAULT_MIN_FREE_BYTES = 200 << 20
 _KEYS = frozenset(
     {
         "spool", "name", "scratch", "cores", "memory", "gpus", "reserve", "capabilities", "without",
-        "cache_size", "min_free", "steward", *ASIDE_KEYS,
+        "cache_size", "min_free", "steward", "cgroups", *ASIDE_KEYS,
     }
 )  # fmt: skip
 _LISTS = frozenset({"capabilities", "without"})
@@ -56,6 +56,7 @@ class NodeConfig:
     cache_bytes: int = DEFAULT_CACHE_BYTES
     min_free_bytes: int = DEFAULT_MIN_FREE_BYTES
     steward: bool = True
+    cgroups: bool = True
     aside: AsideSettings = field(default_factory=AsideSettings)
 
     @property

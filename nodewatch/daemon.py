@@ -21,18 +21,19 @@ from nodewatch.lease import NodeLease
 from nodewatch.ledger import Ledger
 from nodewatch.outcomes import FENCED
 from nodewatch.presence import make_node_folder, publish_node
-from nodewatch.process import ExitRecord, Launcher
+from nodewatch.process import Delegation, ExitRecord, Launcher, Undelegated, delegate
 from nodewatch.quarantine import Quarantines
 from nodewatch.queue import Claimed, Queue
 from nodewatch.reporting import Reporter
 from nodewatch.slot import Slot, Tools
 from nodewatch.strays import Strays
+from nodewatch.topology import lend, read_siblings
 from nodewatch.uploading import Uploader
 from nodewatch.workers import Work, Workers
 from spoold.daemon import StewardLoop
 from spoold.leases import LeaseHeld, SettingsMismatch, require_agreement
 from spoold.mounts import is_local
-from spoold.records import NodeInfo, Quarantine, RecordError
+from spoold.records import Limiting, NodeInfo, Quarantine, RecordError
 from spoold.snapshot import read_status
 from spoold.spool import Spool
 from spoold.watching import Watcher
@@ -86,8 +87,9 @@ class Node:
         make_node_folder(self._spool, self._config.name)
         self._lease.take(self._stop)
         self._agree()
+        self._delegation = _find_delegation(self._config)
         publish_node(self._spool, self._describe())
-        with Launcher() as launcher:
+        with Launcher(self._delegation) as launcher:
             self._uploader = Uploader(self._spool, self._config.name, self._uploaded, self._lease.is_ours)
             tools = self._tools(launcher)
             work = Work(
@@ -140,6 +142,7 @@ class Node:
             self._queue.forget,
             self._note,
             self._queue.built,
+            lend(read_siblings(), self._config.cores, self._config.reserved_cores),
         )
 
     def _work(self) -> bool:
@@ -233,7 +236,7 @@ class Node:
 
     def _note(self, claimed: Claimed, ended: ExitRecord) -> None:
         """Learn from how a job ended by itself whether this node is to be trusted with its batch."""
-        failed = ended.kill_reason is None and ended.exit_code != 0
+        failed = ended.kill_reason is None and ended.exit_code != 0 and not ended.over_memory
         if self._quarantines.note(claimed.ref.key, failed, ended.wall_s):
             self._queue.forget(claimed.ref.key)
 
@@ -296,7 +299,20 @@ class Node:
             scratch=str(self._config.scratch),
             version=version("distribute-lab"),
             started_at=time.time(),
+            limits=Limiting.CGROUP if self._delegation else Limiting.FALLBACK,
+            controllers=self._delegation.controllers if self._delegation else (),
         )
+
+
+def _find_delegation(config: NodeConfig) -> Delegation | None:
+    """Where runs get their control groups; None if they have none, which the log then explains."""
+    found = delegate() if config.cgroups else Undelegated("the configuration says so")
+    if isinstance(found, Undelegated):
+        _log.info("jobs are limited without control groups: %s", found.why)
+        return None
+    there = ", ".join(found.controllers) or "no controllers, so that memory is watched"
+    _log.info("jobs are limited by control groups in %s: %s", found.base, there)
+    return found
 
 
 def _read_quarantines(spool: Spool, node: str) -> tuple[Quarantine, ...]:

@@ -69,6 +69,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, value: Path
 )
 @click.option("--min-free", default="200M", show_default=True, help="Take no job if scratch has less left.")
 @click.option("--steward/--no-steward", default=True, show_default=True, help="May also do steward's work.")
+@click.option("--cgroups/--no-cgroups", default=True, show_default=True, help="Limit jobs by control groups.")
 @click.option("--stop", is_flag=True, help="End the daemon that runs with this scratch folder.")
 @click.option("--requeue", is_flag=True, help="With --stop: end its jobs too, for other nodes to do them.")
 @click.option("--verbose", is_flag=True, help="Tell more.")
@@ -142,6 +143,7 @@ def _make_config(
     cache_size: str,
     min_free: str,
     steward: bool,
+    cgroups: bool,
 ) -> NodeConfig:
     from distribute_compute_config.quantities import parse_memory
     from nodewatch.config import (
@@ -173,6 +175,7 @@ def _make_config(
         frozenset(without),
         *sizes,
         steward,
+        cgroups,
     )
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
+from distribute_compute_config.quantities import format_memory
 from nodewatch.process import ExitRecord
 from nodewatch.queue import Claimed
+from nodewatch.timekeeping import TIME_LIMIT
 from spoold.losses import Loss, LossCause, judge_losses
-from spoold.records import JobRecord, Outcome
+from spoold.records import EndedBy, JobRecord, Outcome
 from spoold.tickets import Ticket
 
 CANCELLED = "cancelled"
@@ -20,6 +22,8 @@ FENCED = "the job was given to another node"
 #: What it is told when somebody wants this node's jobs to be done elsewhere.
 REQUEUED = "its node was told to give its jobs back"
 _KILL_PREFIX = f"{CANCELLED}: "
+OUT_OF_MEMORY = "out of memory"
+_GIB = 1 << 30
 
 
 class Next(Enum):
@@ -44,6 +48,7 @@ class Ending:
 
     outcome: Outcome
     reason: str
+    by: EndedBy
     lost: Setback | None = None
     final: bool = False
 
@@ -61,14 +66,26 @@ def kill_text(reason: str) -> str:
 def judge(ended: ExitRecord, lost: Setback | None) -> Ending:
     """``lost`` is None if the attempt ended by itself, or was stopped on request."""
     if ended.kill_reason is not None and ended.kill_reason.startswith(CANCELLED):
-        return Ending(Outcome.CANCELLED, ended.kill_reason)
-    if ended.exit_code == 0 and ended.kill_reason is None:
-        return Ending(Outcome.DONE, "")
+        return Ending(Outcome.CANCELLED, ended.kill_reason, EndedBy.KILLED)
+    by = _ended_by(ended)
+    if ended.exit_code == 0 and by is EndedBy.EXIT:
+        return Ending(Outcome.DONE, "", by)
     if lost is None and ended.kill_reason in (FENCED, REQUEUED):
         lost = Setback(ended.kill_reason)
     if lost:
-        return Ending(Outcome.FAILED, lost.reason, lost)
-    return Ending(Outcome.FAILED, describe(ended))
+        return Ending(Outcome.FAILED, lost.reason, EndedBy.LOST, lost)
+    return Ending(Outcome.FAILED, describe(ended), by)
+
+
+def _ended_by(ended: ExitRecord) -> EndedBy:
+    if ended.kill_reason is not None:
+        return EndedBy.TIME_LIMIT if ended.kill_reason.startswith(TIME_LIMIT) else EndedBy.KILLED
+    if ended.start_error is not None:
+        return EndedBy.NOT_STARTED
+    if ended.over_memory or (ended.oom_kills and ended.signal is not None):
+        # A job that comes to a good end all the same has lost a process that it could do without.
+        return EndedBy.EXIT if ended.exit_code == 0 else EndedBy.OUT_OF_MEMORY
+    return EndedBy.EXIT if ended.signal is None else EndedBy.SIGNAL
 
 
 def describe(ended: ExitRecord) -> str:
@@ -77,9 +94,30 @@ def describe(ended: ExitRecord) -> str:
         return ended.kill_reason
     if ended.start_error is not None:
         return f"it could not be started: {ended.start_error}"
+    if _ended_by(ended) is EndedBy.OUT_OF_MEMORY:
+        return _explain_memory(ended)
     if ended.signal is not None:
         return f"killed by signal {ended.signal} ({signal_name(ended.signal)})"
     return f"exit code {ended.exit_code}"
+
+
+def _explain_memory(ended: ExitRecord) -> str:
+    used, limit_bytes = _say_gib(ended.peak_memory_bytes), ended.memory_limit_bytes
+    if not ended.over_memory or limit_bytes is None:
+        needs = f"say what it needs with resources: {{memory: {_round_up(ended.peak_memory_bytes)}}}"
+        return f"{OUT_OF_MEMORY}: its node had none left when it used {used}; {needs}"
+    more = f"ask for more with resources: {{memory: {_round_up(2 * limit_bytes)}}}"
+    return f"{OUT_OF_MEMORY}: used {used} of {_say_gib(limit_bytes)}; {more}"
+
+
+def _say_gib(size_bytes: int) -> str:
+    return f"{size_bytes / _GIB:.3g} GiB" if size_bytes >= _GIB else f"{size_bytes / 2**20:.3g} MiB"
+
+
+def _round_up(size_bytes: int) -> str:
+    """As people write it in a job file; at least 1M."""
+    unit = _GIB if size_bytes >= 4 * _GIB else 1 << 20
+    return format_memory(max(-(-size_bytes // unit), 1) * unit)
 
 
 def signal_name(number: int) -> str:
@@ -94,7 +132,9 @@ def count_losses(ending: Ending, ticket: Ticket, losses: list[Loss]) -> Ending:
     if ending.lost is None or ending.lost.cause is None:
         return ending
     too_many = judge_losses([*losses, Loss(ticket, ending.lost.cause)], ticket.job)
-    return Ending(Outcome.FAILED, f"{too_many}; now: {ending.reason}", final=True) if too_many else ending
+    if not too_many:
+        return ending
+    return Ending(Outcome.FAILED, f"{too_many}; now: {ending.reason}", ending.by, final=True)
 
 
 def decide(ending: Ending, errors: int, retries: int) -> Next:
@@ -129,6 +169,9 @@ def make_record(claimed: Claimed, ended: ExitRecord, ending: Ending) -> JobRecor
         gpu_ids=claimed.grant.gpus,
         submitter=claimed.header.submitter,
         versions=_versions(),
+        ending=ending.by,
+        read_bytes=ended.read_bytes,
+        written_bytes=ended.written_bytes,
     )
 
 

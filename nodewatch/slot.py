@@ -21,12 +21,14 @@ from nodewatch.cache import Cache
 from nodewatch.config import NodeConfig
 from nodewatch.environment import build_argv, job_argv, make_environment
 from nodewatch.folders import remove
+from nodewatch.limiting import build_limits, job_limits
 from nodewatch.outcomes import REQUEUED, Setback, kill_text, nothing_ran
 from nodewatch.process import (
     ExitRecord,
     Launcher,
     LauncherDied,
     LaunchFailed,
+    Limits,
     Run,
     RunSpec,
     adopt,
@@ -37,6 +39,7 @@ from nodewatch.queue import Claimed
 from nodewatch.scratch import Scratch
 from nodewatch.supervisor import Supervisor
 from nodewatch.takeover import take_over
+from nodewatch.topology import Topology
 from nodewatch.trees import Tree
 from nodewatch.uploading import Upload
 from spoold.losses import LossCause
@@ -86,6 +89,7 @@ class Tools:
     shun: Callable[[str], None]
     note: Callable[[Claimed, ExitRecord], None]
     built: Callable[[str], None]
+    topology: Topology
 
 
 class Slot:
@@ -168,7 +172,9 @@ class Slot:
         tree.prepare(header, claimed.job, tools.spool, tools.cache)
         self.phase = "running"
         argv = job_argv(claimed.job, len(claimed.grant.cores))
-        spec = self._spec(claimed, argv, tree, (folder.stdout, folder.stderr))
+        spec = self._spec(
+            claimed, argv, tree, (folder.stdout, folder.stderr), job_limits(claimed, tools.topology)
+        )
         self._finish(claimed, folder, tree, self._run(folder.path, spec))
 
     def _tree(self, claimed: Claimed) -> Tree:
@@ -177,16 +183,21 @@ class Slot:
         return self._tools.scratch.tree(header.namespace, header.batch, claimed.grant.place)
 
     def _spec(
-        self, claimed: Claimed, argv: tuple[str, ...], tree: Tree, outputs: tuple[Path, Path]
+        self,
+        claimed: Claimed,
+        argv: tuple[str, ...],
+        tree: Tree,
+        outputs: tuple[Path, Path],
+        limits: Limits,
     ) -> RunSpec:
         grant = claimed.grant
         environment = make_environment(self._own_environment, claimed.header, claimed.ticket, tree, grant)
-        return RunSpec(argv, tree.path, environment, *outputs)
+        return RunSpec(argv, tree.path, environment, *outputs, limits=limits)
 
     def _adopt(self, claimed: Claimed, folder: AttemptFolder) -> None:
         _log.info("adopting %s/%s", claimed.ref.key, claimed.ticket)
         self.phase = "running"
-        ended = self._go_on_with(folder.path)
+        ended = self._go_on_with(folder.path, job_limits(claimed, self._tools.topology))
         self._finish(claimed, folder, self._tree(claimed), ended)
 
     def _finish(self, claimed: Claimed, folder: AttemptFolder, tree: Tree, ended: ExitRecord) -> None:
@@ -228,12 +239,13 @@ class Slot:
 
     def _run_build(self, claimed: Claimed, build: BuildRun, tree: Tree) -> ExitRecord:
         tools = self._tools
+        limits = build_limits(claimed, tools.topology)
         if was_started(build.path):
-            return self._go_on_with(build.path)
+            return self._go_on_with(build.path, limits)
         remove(build.path)
         tree.make(claimed.header, tools.spool, tools.cache)
         build.path.mkdir()
-        spec = self._spec(claimed, build_argv(claimed.header), tree, (build.output, build.output))
+        spec = self._spec(claimed, build_argv(claimed.header), tree, (build.output, build.output), limits)
         return self._run(build.path, spec)
 
     def _run(self, run_dir: Path, spec: RunSpec) -> ExitRecord:
@@ -245,21 +257,21 @@ class Slot:
             # our runner died just after it had started it.
             if not was_started(run_dir):
                 raise
-            return self._go_on_with(run_dir)
-        return self._await(run)
+            return self._go_on_with(run_dir, spec.limits)
+        return self._await(run, spec.limits)
 
-    def _go_on_with(self, run_dir: Path) -> ExitRecord:
+    def _go_on_with(self, run_dir: Path, limits: Limits) -> ExitRecord:
         """A run that was started, and may have ended. Raises Stopping or Lost."""
         run = adopt(run_dir)
         if run is None:
             return self._exit(AttemptFolder(run_dir))
         self._tools.supervisor.adopt_paused(self.key)
-        return self._await(run)
+        return self._await(run, limits)
 
-    def _await(self, run: Run) -> ExitRecord:
+    def _await(self, run: Run, limits: Limits) -> ExitRecord:
         """Wait for the end of a run; touches nothing but the run. Raises Stopping or Lost."""
         tools = self._tools
-        tools.supervisor.add(self.key, run)
+        tools.supervisor.add(self.key, run, limits)
         try:
             while not run.wait(_WAIT_S):
                 reason = self._end_reason or (REQUEUED if tools.requeue.is_set() else "")

@@ -1,4 +1,6 @@
-"""Watches over the running processes: pause, resume, stop. Never touches the spool, which may hang."""
+"""Watches over the running processes: pause, resume, stop, and an end when their time is over. Never touches
+the spool, which may hang.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,27 @@ from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import list_attempts
 from nodewatch.folders import remove
 from nodewatch.owner.policy import Aside, Stance
-from nodewatch.process import PauseState, Run, Touch, Usage, adopt, pause, peek, read_exit, resume, stop
+from nodewatch.process import (
+    Limits,
+    PauseState,
+    Run,
+    Touch,
+    Usage,
+    adopt,
+    pause,
+    peek,
+    read_exit,
+    resume,
+    stop,
+)
 from nodewatch.scratch import Scratch
+from nodewatch.timekeeping import TimeKeeper
 
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.25
 _MOST_CONTENT_BYTES = 4096
+_NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,7 @@ class Supervisor:
         self._scratch = scratch
         self._lock = Lock()
         self._runs: dict[str, Run] = {}
+        self._keepers: dict[str, TimeKeeper] = {}
         self._paused: set[str] = set()
         self._earlier: set[str] = set()
         self._here, self._spool = _restore(scratch.pause_record)
@@ -59,7 +76,10 @@ class Supervisor:
         self._thread.join()
 
     def adopt_earlier(self) -> None:
-        """Watch over what runs here already, until somebody adds it or it ends. Before ``start``."""
+        """Watch over what runs here already, until somebody adds it or it ends. Before ``start``.
+
+        How long it may run isn't known yet, but for how long it is paused meanwhile is kept.
+        """
         for folder in list_attempts(self._scratch.runs):
             for run_dir in (folder.path, folder.build):
                 run = adopt(run_dir)
@@ -69,16 +89,21 @@ class Supervisor:
                     self.adopt_paused(key)
                     self._earlier.add(key)
 
-    def add(self, key: str, run: Run) -> None:
-        """Watch over a run from now on; a pause that is in force stops it at the next look."""
+    def add(self, key: str, run: Run, limits: Limits = _NO_LIMITS) -> None:
+        """Watch over a run from now on; a pause that is in force stops it at the next look.
+
+        It is ended when it has run for ``limits.time_s``; the other limits are its runner's.
+        """
         with self._lock:
             self._let_go(str(run.run_dir))
             self._runs[key] = run
+            self._keepers[key] = TimeKeeper(run, limits, time.monotonic())
 
     def remove(self, key: str) -> None:
         """The run has ended."""
         with self._lock:
             run = self._runs.pop(key, None)
+            self._keepers.pop(key, None)
             self._paused.discard(key)
             self._spent_s += _cpu_s(run) if run else 0.0
 
@@ -87,6 +112,7 @@ class Supervisor:
         if key in self._earlier:
             self._earlier.discard(key)
             self._paused.discard(key)
+            self._keepers.pop(key, None)
             self._runs.pop(key).close()
 
     def end(self, key: str, reason: str) -> None:
@@ -154,7 +180,11 @@ class Supervisor:
         while not self._stop.wait(_LOOK_EVERY_S):
             try:
                 over = self._look()
-                self._apply()
+                try:
+                    self._apply()
+                finally:
+                    # At once: the next daemon must know of a pause, however soon this one dies.
+                    self._keep_time()
                 if over:
                     # Last, whatever it is: what can't be removed must not keep the processes stopped.
                     remove(self._scratch.pause)
@@ -188,6 +218,16 @@ class Supervisor:
                 elif key in self._paused:
                     resume(run)
                     self._paused.discard(key)
+
+    def _keep_time(self) -> None:
+        """End the runs whose time is over; time stands still while they are stopped."""
+        now_s = time.monotonic()
+        with self._lock:
+            for key, run in self._runs.items():
+                reason = self._keepers[key].look(key in self._paused, now_s)
+                if reason:
+                    _log.warning("%s: %s", key, reason)
+                    stop(run, reason)
 
     def adopt_paused(self, key: str) -> None:
         """A run whose processes an earlier daemon may have stopped."""

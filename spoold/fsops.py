@@ -136,11 +136,16 @@ class FileOps:
         with self._writing("write", path), self._opened(self._open_new(path, mode)) as fd:
             self.kernel.write(fd, data)
 
-    def replace(self, path: Path, data: bytes, mode: int = FILE_MODE) -> None:
-        """Put ``data`` at ``path`` in one rename; a reader sees the old content or the new."""
+    def replace(self, path: Path, data: bytes, mode: int = FILE_MODE, flush: bool = False) -> None:
+        """Put ``data`` at ``path`` in one rename; a reader sees the old content or the new.
+
+        Without ``flush`` a power failure may leave a part of it.
+        """
         private = self.private()
         try:
             self.write_new(private, data, mode)
+            if flush:
+                self.flush()
             with self._writing("replace", private, path):
                 self._replace(private, path)
         except (OSError, SpoolFull):

@@ -33,6 +33,22 @@ class Outcome(Enum):
     CANCELLED = "cancelled"
 
 
+class EndedBy(Enum):
+    """What ended an attempt.
+
+    ``not-started``: its program could not be executed. ``killed``: somebody asked for it. ``lost``: its node
+    died or couldn't go on with it.
+    """
+
+    EXIT = "exit"
+    SIGNAL = "signal"
+    OUT_OF_MEMORY = "out-of-memory"
+    TIME_LIMIT = "time-limit"
+    KILLED = "killed"
+    NOT_STARTED = "not-started"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """A file that a job or a build finds: ``name`` there, content ``sha256`` in the store."""
@@ -130,7 +146,8 @@ class JobRecord:
     """``.job.json``: how an attempt went. Times in Unix seconds, durations in seconds.
 
     ``core_ids`` and ``gpu_ids`` number what the attempt had of its node, from 0.
-    ``skipped`` names what was in ``distribute_save`` and could not be archived, and why.
+    ``skipped`` names what was in ``distribute_save`` and could not be archived, and why. ``ending`` is None
+    in the records of earlier versions; ``read_bytes`` and ``written_bytes`` where they weren't counted.
     """
 
     namespace: str
@@ -155,11 +172,24 @@ class JobRecord:
     versions: dict[str, str] = field(default_factory=dict)
     files: tuple[ArchivedFile, ...] = ()
     skipped: tuple[str, ...] = ()
+    ending: EndedBy | None = None
+    read_bytes: int | None = None
+    written_bytes: int | None = None
+
+
+class Limiting(Enum):
+    """How a node limits its jobs: with control groups of the kernel, or as well as it can without."""
+
+    CGROUP = "cgroup"
+    FALLBACK = "fallback"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """``node.json``: what a workstation is, written when its daemon starts."""
+    """``node.json``: what a workstation is, written when its daemon starts.
+
+    ``controllers`` are those that its jobs' control groups have.
+    """
 
     name: str
     host: str
@@ -171,6 +201,8 @@ class NodeInfo:
     version: str
     started_at: float
     gpus: int = 0
+    limits: Limiting | None = None
+    controllers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,19 @@ class Operations:
 
 
 @dataclass(frozen=True, slots=True)
+class Burst:
+    """``jobs`` results that waited at once: the flushes that they shared until the node kept none of them."""
+
+    jobs: int
+    flushes: int
+    took_s: float
+
+    @property
+    def flushes_a_job(self) -> float:
+        return self.flushes / self.jobs
+
+
+@dataclass(frozen=True, slots=True)
 class Aim:
     """A goal and what was measured; ``detail`` says how, or why not: then ``met`` is None."""
 

@@ -13,7 +13,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from .figures import Aim, Operations, Run, Summary
+from .figures import Aim, Burst, Operations, Run, Summary
 
 _LEGEND = (
     "ratio: the first system's jobs/s by this one's; steady: jobs/s from the first job to the last; "
@@ -46,6 +46,7 @@ class Report:
     skipped: dict[str, str] = field(default_factory=dict)
     operations: Operations | None = None
     operations_missing: str = ""
+    burst: Burst | None = None
     aims: list[Aim] = field(default_factory=list)
 
 
@@ -109,6 +110,11 @@ def print_report(report: Report, console: Console) -> None:
     for name, why in report.skipped.items():
         console.print(f"skipped {name}: {why}", markup=False)
     _print_operations(report, console)
+    if report.burst:
+        console.print(
+            f"a burst of {report.burst.jobs} results: {report.burst.flushes} flushes, "
+            f"{report.burst.flushes_a_job:.3f} a job; archived in {report.burst.took_s:.2f} s"
+        )
     if report.aims:
         console.print(_table_of_aims(report.aims))
 

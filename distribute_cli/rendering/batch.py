@@ -10,6 +10,7 @@ from distribute_cli.reports.awaiting import describe_standing
 from distribute_cli.reports.batch import AttemptReport, BatchReport, JobLine, JobReport
 from distribute_cli.words import join, say_duration, say_size, say_time
 from spoold.awaiting import Standing
+from spoold.records import EndedBy
 
 _JOBS = ("JOB", "STATE", "ATTEMPT", "NODE", "STARTED", "TOOK", "EXIT", "REASON")
 _ATTEMPTS = (
@@ -25,6 +26,8 @@ _ATTEMPTS = (
     "SIZE",
     "REASON",
 )
+#: What says more than the signal that was used for it.
+_TOLD = (EndedBy.OUT_OF_MEMORY, EndedBy.TIME_LIMIT, EndedBy.KILLED, EndedBy.NOT_STARTED)
 
 
 def draw_batch(report: BatchReport, now: float) -> Iterator[Part]:
@@ -56,11 +59,13 @@ def _job_row(job: JobLine, now: float) -> tuple[str, ...]:
     started = say_time(job.started_at, now) if job.started_at is not None else ""
     ended = job.ended_at if job.ended_at is not None else now
     took = say_duration(ended - job.started_at) if job.started_at is not None else ""
-    ending = _ending(job.exit_code, job.signal)
+    ending = _ending(job.ending, job.exit_code, job.signal)
     return (job.job, shown, str(job.attempt), job.node or "", started, took, ending, job.reason)
 
 
-def _ending(exit_code: int | None, signal: int | None) -> str:
+def _ending(ending: EndedBy | None, exit_code: int | None, signal: int | None) -> str:
+    if ending in _TOLD:
+        return ending.value.replace("-", " ")
     if signal is not None:
         return f"signal {signal}"
     return "" if exit_code is None else str(exit_code)
@@ -121,7 +126,7 @@ def _attempt_row(attempt: AttemptReport, now: float) -> tuple[str, ...]:
         say_duration(attempt.wall_s),
         f"{attempt.user_cpu_s + attempt.system_cpu_s:.1f} s",
         say_size(attempt.peak_memory_bytes),
-        _ending(attempt.exit_code, attempt.signal),
+        _ending(attempt.ending, attempt.exit_code, attempt.signal),
         str(attempt.files),
         say_size(attempt.size_bytes),
         attempt.reason,

@@ -13,6 +13,7 @@ from spoold.awaiting import Standing
 from spoold.records import (
     BatchHeader,
     BatchJobs,
+    EndedBy,
     JobRecord,
     JobSpec,
     NodeStatus,
@@ -76,8 +77,8 @@ class BatchSeen:
 class JobLine:
     """A job now. ``phase`` is what its node says it does; ``state`` is None if no ticket was seen.
 
-    ``started_at``, ``ended_at``, ``exit_code``, ``signal`` and ``reason`` come from the archive and are
-    None (empty) where its record wasn't read; ``reason`` also tells why a job rests.
+    ``started_at``, ``ended_at``, ``exit_code``, ``signal``, ``reason`` and ``ending`` come from the archive
+    and are None (empty) where its record wasn't read; ``reason`` also tells why a job rests.
     """
 
     job: str
@@ -90,6 +91,7 @@ class JobLine:
     exit_code: int | None
     signal: int | None
     reason: str
+    ending: EndedBy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,9 @@ class AttemptReport:
     files: int
     size_bytes: int
     skipped: tuple[str, ...]
+    ending: EndedBy | None
+    read_bytes: int | None
+    written_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +231,7 @@ def describe_job(seen: BatchSeen, job: str) -> JobLine:
         record.exit_code,
         record.signal,
         record.reason,
+        record.ending,
     )
 
 
@@ -267,4 +273,7 @@ def _attempt(folder: str, record: JobRecord) -> AttemptReport:
         len(record.files),
         sum(file.size_bytes for file in record.files),
         record.skipped,
+        record.ending,
+        record.read_bytes,
+        record.written_bytes,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from distribute_cli.words import say_time
-from spoold.records import NodeInfo, NodeStatus, Quarantine, RunningJob
+from spoold.records import Limiting, NodeInfo, NodeStatus, Quarantine, RunningJob
 
 
 class Life(Enum):
@@ -67,6 +67,8 @@ class NodeReport:
     troubles: tuple[str, ...]
     quarantines: tuple[Quarantine, ...]
     holding: str = ""
+    limits: Limiting | None = None
+    controllers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +128,6 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
         troubles=(*seen.troubles, *status.troubles),
         quarantines=status.quarantines,
         holding=status.holding if life is not Life.STOPPED else "",
+        limits=info.limits if info else None,
+        controllers=info.controllers if info else (),
     )

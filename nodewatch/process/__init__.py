@@ -5,11 +5,13 @@ left and writes the exit record into the run folder. See ``runner/layout.py`` fo
 """
 
 from nodewatch.process.control import Usage, find_processes, pause, peek, resume, stop, sweep
+from nodewatch.process.delegation import Delegation, Undelegated, delegate
 from nodewatch.process.errors import LauncherDied, LaunchFailed, ProcessesRemain
 from nodewatch.process.launcher import Launcher
 from nodewatch.process.pausing import PauseRequest, PauseState, Touch
 from nodewatch.process.records import (
     ExitRecord,
+    Limits,
     RunSpec,
     Started,
     read_exit,
@@ -19,10 +21,12 @@ from nodewatch.process.records import (
 from nodewatch.process.run import Run, adopt, is_of_this_boot
 
 __all__ = [
+    "Delegation",
     "ExitRecord",
     "LaunchFailed",
     "Launcher",
     "LauncherDied",
+    "Limits",
     "PauseRequest",
     "PauseState",
     "ProcessesRemain",
@@ -30,8 +34,10 @@ __all__ = [
     "RunSpec",
     "Started",
     "Touch",
+    "Undelegated",
     "Usage",
     "adopt",
+    "delegate",
     "find_processes",
     "is_of_this_boot",
     "pause",

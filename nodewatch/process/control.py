@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodewatch.process.errors import ProcessesRemain
-from nodewatch.process.run import Run, adopt
+from nodewatch.process.run import Run, adopt, find_group
 from nodewatch.process.runner import layout, procfs
+from nodewatch.process.runner.groups import Group
 
 _PATIENCE_S = 10.0
 _ROUNDS_OF_SINGLES = 3
@@ -21,7 +22,11 @@ _DEAD, _STOPPED, _UNINTERRUPTIBLE = "ZX", "tT", "D"
 
 @dataclass(frozen=True)
 class Usage:
-    """What a run uses: CPU seconds so far; resident sizes, shared pages counted in each; a head count."""
+    """What a run uses: CPU seconds so far; memory; a head count.
+
+    Memory is that of its control group, cached files among it, where that is counted; else the sum of
+    resident sizes, shared pages counted in each.
+    """
 
     cpu_s: float
     memory_bytes: int
@@ -31,7 +36,7 @@ class Usage:
 def find_processes(run: Run) -> list[tuple[int, int]]:
     """(pid, start) of every process of the job, the runner not among them; parents before children.
 
-    Reads all of /proc: some milliseconds.
+    Without a control group it reads all of /proc: some milliseconds.
     """
     return [(process.pid, process.start) for process in _find(run)]
 
@@ -39,13 +44,17 @@ def find_processes(run: Run) -> list[tuple[int, int]]:
 def peek(run: Run) -> Usage:
     """Raises nothing when the run has ended: there is nothing to count then."""
     found = _find(run)
+    resident_bytes = sum(process.memory_bytes for process in found)
+    if run.group and (times := run.group.cpu_s()):
+        counted = run.group.memory_bytes()
+        return Usage(sum(times), resident_bytes if counted is None else counted, len(found))
     runner = procfs.look(run.pid) if run.alive() else None
     # What has ended is in the reaped time of its parent: of a process of the job, or of the runner for
     # orphans.
     cpu_s = sum(process.own_cpu_s + process.reaped_cpu_s for process in found)
     return Usage(
         cpu_s=cpu_s + (runner.reaped_cpu_s - run.reaped_before_s if runner else 0.0),
-        memory_bytes=sum(process.memory_bytes for process in found),
+        memory_bytes=resident_bytes,
         processes=len(found),
     )
 
@@ -72,11 +81,16 @@ def stop(run: Run, reason: str) -> None:
 
 def pause(run: Run) -> None:
     """Stop every process of the job until none runs. Raises ProcessesRemain if some still do after 10 s."""
+    if run.group and run.group.freeze(True):
+        _await_frozen(run.group, f"pause {run.run_dir}")
+        return
     _drive(lambda: _find(run), signal.SIGSTOP, _is_stopped, f"pause {run.run_dir}")
 
 
 def resume(run: Run) -> None:
     """Let every process of the job go on. Raises ProcessesRemain if one stays stopped for ten seconds."""
+    if run.group and run.group.freeze(False):
+        return
     _drive(lambda: _find(run), signal.SIGCONT, lambda process: process.state != "T", f"resume {run.run_dir}")
 
 
@@ -91,20 +105,42 @@ def sweep(run_dir: Path) -> int:
     if run is not None:
         run.close()
         raise ValueError(f"the runner of {run_dir} lives; stop it instead")
-    return _drive(lambda: _find_orphans(run_dir), signal.SIGKILL, lambda process: False, f"kill {run_dir}")
+    killed = _drive(lambda: _find_orphans(run_dir), signal.SIGKILL, lambda process: False, f"kill {run_dir}")
+    group = find_group(run_dir)
+    if group:
+        group.remove()
+    return killed
+
+
+def _await_frozen(group: Group, what: str) -> None:
+    """The kernel freezes each process as it leaves the kernel. Raises ProcessesRemain."""
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while group.populated() and not group.is_frozen():
+        if time.monotonic() > deadline_s:
+            raise ProcessesRemain(what, f"still at it: {group.pids()}")
+        time.sleep(_ROUND_GAP_S)
 
 
 def _find(run: Run) -> list[procfs.Process]:
+    if run.group:
+        return _find_in(run.group)
     if not run.alive():
         return _find_orphans(run.run_dir)
     return [process for process in procfs.descendants(run.pid) if process.state not in _DEAD]
 
 
+def _find_in(group: Group) -> list[procfs.Process]:
+    found = [process for process in map(procfs.look, group.pids()) if process and process.state not in _DEAD]
+    return sorted(found, key=lambda process: process.start)
+
+
 def _find_orphans(run_dir: Path) -> list[procfs.Process]:
-    """All with our mark in their environment, all in sessions of the job, and all below the marked ones."""
+    """All with our mark in their environment, in sessions of the job, below the marked ones, in its group."""
     mark = f"{layout.RUN_VARIABLE}=".encode() + os.fsencode(run_dir)
     found = procfs.survey(lambda pid: _view(pid, mark), _select_orphans)
-    return [process for process in found if process.state not in _DEAD]
+    group = find_group(run_dir)
+    everybody = {process.pid: process for process in (*found, *(_find_in(group) if group else ()))}
+    return [process for process in everybody.values() if process.state not in _DEAD]
 
 
 def _select_orphans(views: list[tuple[procfs.Process, bool]]) -> list[procfs.Process]:

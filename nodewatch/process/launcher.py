@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from nodewatch.process.delegation import Delegation
 from nodewatch.process.errors import LauncherDied, LaunchFailed
 from nodewatch.process.records import RunSpec, Started, was_started
 from nodewatch.process.run import Run, is_readable
@@ -102,7 +103,9 @@ class Launcher:
     There are as many runners as there were runs at one time, at least one; idle ones end with us.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, delegation: Delegation | None = None) -> None:
+        """With a ``delegation``, in whose ``home`` this process is, each run gets a control group."""
+        self._delegation = delegation
         self._lock = threading.Lock()
         self._closed = False
         self._left: list[_Runner] = []
@@ -120,7 +123,7 @@ class Launcher:
         daemon's request may have won, or the runner may have begun it before it died.
         """
         run_dir = Path(os.path.abspath(run_dir))
-        request = spec.to_request(run_dir)
+        request = spec.to_request(run_dir, self._delegation)
         runner = self._take()
         answer = runner.ask(request)
         if not answer and not was_started(run_dir):

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nodewatch.process.delegation import Delegation
 from nodewatch.process.runner import layout
 
 DEFAULT_GRACE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may use at most; None is no limit. Time is not the runner's: it stands still in a pause.
+
+    ``cpus`` are logical CPUs, by their numbers. ``memory_bytes`` counts all processes together: with a
+    control group that has the controller the kernel ends the job, else its runner does, which looks at it at
+    least every second. ``pids`` (processes and threads) needs the controller. There is no RLIMIT_AS in place
+    of a controller: it limits addresses, of one process each, and CUDA, Java, Go, sanitizers and large OpenMP
+    stacks reserve many times what they use, so that no factor is both safe and of use. RLIMIT_NPROC counts
+    all processes of the user, those of other jobs too.
+    """
+
+    cpus: tuple[int, ...] | None = None
+    memory_bytes: int | None = None
+    pids: int | None = None
+    time_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -27,13 +47,15 @@ class RunSpec:
     stdout: Path
     stderr: Path
     grace_s: float = DEFAULT_GRACE_S
+    limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         if not self.argv or not self.argv[0]:
             raise ValueError("argv is empty: there is nothing to run")
 
-    def to_request(self, run_dir: Path) -> dict[str, object]:
+    def to_request(self, run_dir: Path, delegation: Delegation | None = None) -> dict[str, object]:
         """What a runner is asked for."""
+        group = delegation and {"path": str(delegation.group(run_dir)), "home": str(delegation.home)}
         return {
             "run_dir": str(run_dir),
             "argv": self.argv,
@@ -42,6 +64,12 @@ class RunSpec:
             "stdout": str(self.stdout),
             "stderr": str(self.stderr),
             "grace_s": self.grace_s,
+            "limits": {
+                "cpus": self.limits.cpus,
+                "memory_bytes": self.limits.memory_bytes,
+                "pids": self.limits.pids,
+            },
+            "group": group,
         }
 
 
@@ -50,7 +78,8 @@ class Started:
     """Who runs a job, and since when.
 
     ``runner_start`` is in clock ticks since boot, ``started_at`` in unix seconds. ``reaped_cpu_s`` is the CPU
-    time that the runner had reaped before, from other jobs.
+    time that the runner had reaped before, from other jobs. ``begin_s`` is in monotonic seconds, which are
+    the same for all processes until the next boot; None in the page of an earlier version.
     """
 
     runner_pid: int
@@ -58,12 +87,13 @@ class Started:
     boot_id: str
     started_at: float
     reaped_cpu_s: float
+    begin_s: float | None = None
 
     @classmethod
     def from_json(cls, text: str) -> Started:
         """Raises ValueError if ``text`` is something else."""
         try:
-            return cls(**_parse_object(text))
+            return cls(**_known(cls, _parse_object(text)))
         except TypeError as trouble:
             raise ValueError(f"not the start of a run: {trouble}") from trouble
 
@@ -75,8 +105,12 @@ class ExitRecord:
     Exactly one of ``exit_code``, ``signal`` and ``start_error`` is set; ``start_error`` says why the job's
     program could not be executed. ``kill_reason`` is set if the run was stopped on request before it ended by
     itself. Times are unix seconds, except ``wall_s``, which no change of the clock touches and which includes
-    suspension. CPU seconds sum over all processes of the job. ``peak_memory_bytes`` is the largest resident
-    size that any single one of them had; it is never below some 10 MB, which is what a runner has.
+    suspension. CPU seconds sum over all processes of the job. ``peak_memory_bytes`` is the most that all of
+    them had together, as far as that was seen: with the memory controller exact, and with the files that the
+    kernel cached for them; else the largest of some looks and of each process's own peak, never below some 10
+    MB, which is what a runner has. ``read_bytes`` and ``written_bytes`` went to and from storage; None where
+    the kernel doesn't count that. ``memory_limit_bytes`` was its limit, and ``over_memory`` says that it was
+    ended for it. ``oom_kills`` says how often the kernel ended one for want of memory, be it the node's.
     ``leftovers_killed`` counts the processes, other than the first, that had to be ended.
     """
 
@@ -91,6 +125,11 @@ class ExitRecord:
     leftovers_killed: int
     kill_reason: str | None
     start_error: str | None
+    read_bytes: int | None = None
+    written_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    over_memory: bool = False
+    oom_kills: int = 0
 
 
 def read_started(run_dir: Path) -> Started | None:
@@ -116,9 +155,15 @@ def read_exit(run_dir: Path) -> ExitRecord | None:
     try:
         with (run_dir / layout.EXIT).open("rb") as file:
             file.seek(layout.STARTED_BYTES)
-            return ExitRecord(**_parse_object(file.read(layout.RECORD_BYTES).decode()))
+            fields = _parse_object(file.read(layout.RECORD_BYTES).decode())
+        return ExitRecord(**_known(ExitRecord, fields))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def _known(kind: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """A runner of a later version may say more: it outlives a daemon that is put back."""
+    return {field.name: fields[field.name] for field in dataclasses.fields(kind) if field.name in fields}
 
 
 def _parse_object(text: str) -> dict[str, Any]:

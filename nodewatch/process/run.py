@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 from pathlib import Path
 from typing import Protocol
 
+from nodewatch.process.delegation import name_group
 from nodewatch.process.records import Started, read_exit, read_started
-from nodewatch.process.runner import procfs
+from nodewatch.process.runner import layout, procfs
+from nodewatch.process.runner.groups import Group
 
 
 class Hold(Protocol):
@@ -34,8 +37,9 @@ class Run:
     """A hold on one run.
 
     ``pid`` and ``start`` are its runner's, ``start`` in clock ticks since boot; ``reaped_before_s`` is the
-    CPU time that the runner had reaped before this run. The object can be given to ``select.poll``: it turns
-    readable when the run has ended, its exit record written.
+    CPU time that the runner had reaped before this run. ``begin_s``: since when it runs, monotonic seconds,
+    as far as that is known. ``group`` is its control group, None if it has none. The object can be given to
+    ``select.poll``: it turns readable when the run has ended, its exit record written.
     """
 
     def __init__(self, run_dir: Path, started: Started, hold: Hold) -> None:
@@ -43,6 +47,8 @@ class Run:
         self.pid = started.runner_pid
         self.start = started.runner_start
         self.reaped_before_s = started.reaped_cpu_s
+        self.begin_s = time.monotonic() if started.begin_s is None else started.begin_s
+        self.group = find_group(run_dir)
         self._hold: Hold | None = hold
 
     def __repr__(self) -> str:
@@ -90,6 +96,16 @@ def is_readable(source: Hold, timeout_s: float | None = None) -> bool:
     poll = select.poll()
     poll.register(source, select.POLLIN)
     return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
+
+
+def find_group(run_dir: Path) -> Group | None:
+    """The control group of the run in ``run_dir``, if it has one that still stands."""
+    try:
+        path = Path(os.fsdecode((run_dir / layout.GROUP).read_bytes()).rstrip("\n"))
+    except FileNotFoundError:
+        return None
+    # A job can write into that folder. Whatever stands there, only a group that is made for it is touched.
+    return Group(str(path)) if path.name == name_group(run_dir) and path.is_dir() else None
 
 
 class _Stranger:

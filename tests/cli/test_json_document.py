@@ -20,7 +20,7 @@ from spoold.checking import Kind, Severity
 from spoold.checking.repairing import Fate
 from spoold.checking.verification import Difference, Wrong
 from spoold.drops import DropKind
-from spoold.records import Outcome, Quarantine, Resources, RunningJob
+from spoold.records import EndedBy, Limiting, Outcome, Quarantine, Resources, RunningJob
 from spoold.tickets import State
 from tests.cli.conftest import Run, SpoolBuilder
 
@@ -61,6 +61,8 @@ OBJECTS: dict[str, Any] = {
 WORDS: list[type[Enum]] = [
     State,
     Outcome,
+    EndedBy,
+    Limiting,
     DropKind,
     nodes.Life,
     explanation.Cause,

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from distribute_cli.reports.overview import Counts
-from spoold.records import JobSpec, Outcome, Resources, RunningJob
+from spoold.records import EndedBy, JobSpec, Outcome, Resources, RunningJob
 from spoold.tickets import State, Ticket
 from tests.cli.conftest import Launch, Run, SpoolBuilder
 
@@ -265,3 +265,24 @@ def _cpu_s(*arguments: str) -> float:
     )
     after = os.times()
     return after.children_user - before.children_user + after.children_system - before.children_system
+
+
+@pytest.mark.parametrize(
+    ("ending", "shown"),
+    [
+        (EndedBy.OUT_OF_MEMORY, "out of memory"),
+        (EndedBy.TIME_LIMIT, "time limit"),
+        (EndedBy.SIGNAL, "signal 9"),
+        (None, "signal 9"),
+    ],
+)
+def test_an_ending_has_a_name(
+    builder: SpoolBuilder, run: Run, run_json: Json, ending: EndedBy | None, shown: str
+) -> None:
+    builder.batch("anna/ended", {State.FAILED: ["a~1@n"]}, finished=True)
+    changes: dict[str, Any] = {"outcome": Outcome.FAILED, "exit_code": None, "signal": 9, "ending": ending}
+    builder.result("anna/ended", "a~1@n", {}, **changes)
+    for target in ("anna/ended", "anna/ended/a"):
+        assert shown in run("status", target).stdout
+    now, (attempt,) = (run_json("status", "anna/ended/a")[key] for key in ("now", "attempts"))
+    assert now["ending"] == attempt["ending"] == (ending and ending.value)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.nfs.bed import Bed, BedError, why_impossible
-from tests.nfs.bed.packages import Unavailable, prepare
+from tests.nfs.bed.packages import Kit, Unavailable, prepare
 from tests.nfs.cluster import Cluster
 
 _KIT = Path(__file__).parents[2] / ".nfs-bed"
@@ -18,16 +18,21 @@ _KIT = Path(__file__).parents[2] / ".nfs-bed"
 VERSIONS = ("4.2", "3")
 
 
+def kit_or_skip() -> Kit:
+    """What guests are made of, or a skip that says why there are none."""
+    why = why_impossible()
+    if why:
+        pytest.skip(f"no guests here: {why}")
+    try:
+        return prepare(_KIT)
+    except Unavailable as error:
+        pytest.skip(f"no guests here: {error}")
+
+
 @pytest.fixture(scope="session")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     """A server and two clients, or a skip that says why not."""
-    why = why_impossible()
-    if why:
-        pytest.skip(f"no guests with NFS: {why}")
-    try:
-        kit = prepare(_KIT)
-    except Unavailable as error:
-        pytest.skip(f"no guests with NFS: {error}")
+    kit = kit_or_skip()
     folder = tmp_path_factory.mktemp("bed")
     with ExitStack() as stack:
         try:

@@ -10,6 +10,7 @@ from threading import Event
 import pytest
 
 from nodewatch.attempts import AttemptFolder
+from nodewatch.capacity import Grant
 from nodewatch.process import ExitRecord
 from nodewatch.queue import Claimed
 from nodewatch.uploading import Upload, Uploader
@@ -70,10 +71,12 @@ def node(tmp_path: Path) -> Node:
         folder = AttemptFolder(tmp_path / "runs" / f"{job.name}~1")
         folder.complete()
         folder.save.mkdir()
-        uploads.append(Upload(Claimed(ref, header, job, lab.claim(ref, job.name)), folder, ENDED))
+        uploads.append(
+            Upload(Claimed(ref, header, job, lab.claim(ref, job.name), Grant((0,))), folder, ENDED)
+        )
     disk = Disk(lambda: one.look())
     spool = Spool(lab.spool.layout, FileOps(lab.spool.root, disk), lab.spool.settings)
-    one = Node(lab, ref, disk, Uploader(spool, "n1", 1, done.set), uploads, done)
+    one = Node(lab, ref, disk, Uploader(spool, "n1", done.set), uploads, done)
     return one
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nodewatch.stopping import REQUEUE_SIGNAL
+from spoold.records import EndedBy
 from spoold.tickets import State
 from tests.lab import FAST, Lab
 from tests.node.test_pauses import BUSY, wait_paused, works
@@ -70,6 +71,20 @@ def test_supervision_goes_on(server: Server, tmp_path: Path) -> None:
     server.process.send_signal(signal.SIGCONT)
     assert lab.wait_finished(key) == {State.DONE: ["a~1@alpha", "b~1@alpha"]}
     assert [r.attempt for r in lab.records()] == [1, 1]
+
+
+def test_time_limits_hold(server: Server) -> None:
+    lab = server.lab
+    lab.steward()
+    key = lab.batch("slow", {"a": {"command": "echo begun; sleep 600", "resources": {"time": "3s"}}})
+    node = lab.node("alpha", "--no-steward", "--spool", str(server.point))
+    wait_until(lab.living)
+    server.process.send_signal(signal.SIGSTOP)
+    (run,) = node.attempts()
+    wait_until((run / "exit.json").exists, 10)
+    server.process.send_signal(signal.SIGCONT)
+    assert lab.wait_finished(key) == {State.FAILED: ["a~1@alpha"]}
+    assert lab.record(key, "a").ending is EndedBy.TIME_LIMIT
 
 
 def test_a_restart_meanwhile(server: Server, tmp_path: Path) -> None:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nodewatch.process import ExitRecord, Launcher, Run, RunSpec, adopt, read_exit, stop, sweep
+from nodewatch.process import (
+    Delegation,
+    ExitRecord,
+    Launcher,
+    Limits,
+    Run,
+    RunSpec,
+    adopt,
+    read_exit,
+    stop,
+    sweep,
+)
+from tests.process.grouped import groups_of_our_own
 from tests.support import find_runs, wait_until
+
+NO_LIMITS = Limits()
 
 
 class Bench:
@@ -36,13 +52,17 @@ class Bench:
         )
 
     def start(self, *argv: str, grace_s: float = 10.0, **env: str) -> Run:
+        return self.start_limited(NO_LIMITS, *argv, grace_s=grace_s, **env)
+
+    def start_limited(self, limits: Limits, *argv: str, grace_s: float = 10.0, **env: str) -> Run:
         run_dir = self.new_dir()
-        run = self.launcher.launch(run_dir, self.spec(run_dir, *argv, grace_s=grace_s, **env))
+        spec = replace(self.spec(run_dir, *argv, grace_s=grace_s, **env), limits=limits)
+        run = self.launcher.launch(run_dir, spec)
         self._runs.append(run)
         return run
 
-    def run(self, *argv: str) -> ExitRecord:
-        return finish(self.start(*argv))
+    def run(self, *argv: str, limits: Limits = NO_LIMITS) -> ExitRecord:
+        return finish(self.start_limited(limits, *argv))
 
     def living(self) -> list[tuple[int, str]]:
         """(pid, command line) of all that carry the mark of a run below our folder."""
@@ -80,13 +100,25 @@ def wait_for_line(run: Run, line: str) -> None:
     wait_until(lambda: line in output.read_text().splitlines(), 10.0, what=f"{line!r} in {output}")
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    folder = tmp_path / "runs"
+@contextmanager
+def open_bench(folder: Path, delegation: Delegation | None) -> Iterator[Bench]:
     folder.mkdir()
-    with Launcher() as launcher:
+    with Launcher(delegation) as launcher:
         bench = Bench(folder, launcher)
         yield bench
         left_by_test = bench.living()
         bench.end_all()
     wait_until(lambda: not bench.living(), 5.0, what=f"all gone of {left_by_test}")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with open_bench(tmp_path / "runs", None) as bench:
+        yield bench
+
+
+@pytest.fixture
+def grouped(tmp_path: Path) -> Iterator[Bench]:
+    """Each run has a control group, with whatever controllers are there."""
+    with groups_of_our_own() as delegation, open_bench(tmp_path / "runs", delegation) as bench:
+        yield bench

@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nodewatch.process import LaunchFailed, RunSpec, read_exit, read_started, was_started
-from tests.process.conftest import Bench, finish
+from tests.process.conftest import Bench, finish, open_bench
+from tests.process.grouped import groups_of_our_own
+
+
+@pytest.fixture(params=["plain", "grouped"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    """Both ways of starting a job must do the same."""
+    if request.param == "plain":
+        with open_bench(tmp_path / "runs", None) as bench:
+            yield bench
+        return
+    with groups_of_our_own() as delegation, open_bench(tmp_path / "runs", delegation) as bench:
+        yield bench
 
 
 def test_a_good_end(bench: Bench) -> None:
@@ -22,7 +35,7 @@ def test_a_good_end(bench: Bench) -> None:
     assert (run.run_dir / "stdout.txt").read_text() == f"out\n{run.run_dir}\n"
     assert (run.run_dir / "stderr.txt").read_text() == "err\n"
     assert before - 0.1 <= record.started_at <= record.ended_at <= time.time() + 0.1
-    assert {path.name for path in run.run_dir.iterdir()} == {
+    assert {path.name for path in run.run_dir.iterdir()} - {"cgroup"} == {
         "exit.json",
         "started.json",
         "stderr.txt",

@@ -32,6 +32,19 @@ LINGERING = {
 FORK_CHAIN = "if not os.fork():\n for _ in range(5000):\n  if os.fork(): os._exit(0)\n  time.sleep(0.002)"
 FORK_TREE = "if not os.fork():\n for _ in range(7): os.fork()\n time.sleep(600)"
 
+# Each forks the next, in a session of its own and as nobody's child, and stays; deaf to SIGTERM. Two hundred
+# in all: it must not be this machine's end if it isn't stopped.
+FORK_LOOP = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for number in range(200):
+    if os.fork(): break
+    os.setsid()
+    if os.fork(): os._exit(0)
+    time.sleep(0.01)
+time.sleep(600)
+"""
+
 
 def check_nothing_is_left(bench: Bench) -> None:
     assert bench.living() == []
@@ -53,6 +66,18 @@ def test_forking_children_are_ended(bench: Bench, script: str) -> None:
     assert record.exit_code == 0
     assert record.leftovers_killed >= 1
     assert record.wall_s < 8
+
+
+@pytest.mark.parametrize("way", ["bench", "grouped"])
+def test_a_fork_loop_is_ended(request: pytest.FixtureRequest, way: str) -> None:
+    bench: Bench = request.getfixturevalue(way)
+    run = bench.start(*PYTHON, FORK_LOOP, grace_s=0.1)
+    wait_until(lambda: len(find_processes(run)) > 8)
+    stop(run, "enough")
+    record = finish(run)
+    assert (record.signal, record.kill_reason) == (signal.SIGKILL, "enough")
+    assert record.leftovers_killed > 8
+    check_nothing_is_left(bench)
 
 
 def test_children_that_end_in_time_are_not_counted(bench: Bench) -> None:

@@ -16,6 +16,8 @@ from tests.spool.lab import Crash
 T = TypeVar("T")
 
 USER = "user"
+#: Another actor that has no faults, and a node's own disk, on which calls are told and not made.
+RIVAL, LOCAL = "rival", "local"
 READS = frozenset({"listdir", "read", "stat"})
 #: On NFS, what was written may find no space as late as when it is flushed or closed.
 _ALLOCATING = frozenset(
@@ -66,7 +68,7 @@ class Call:
 
     def faults(self) -> list[Fault]:
         """Everything that may become of it, but for a death before it: that is one after the call before."""
-        if self.actor == USER:
+        if self.actor in (USER, RIVAL, LOCAL):
             return []
         done = self.name in _ALWAYS_DONE
         failing = [Fault(errno.EIO, done, TRIES), Fault(errno.ESTALE, done)]

@@ -2,7 +2,7 @@
 
 ``a`` fails once and is retried by its node; ``c`` is lost with a node and run again; ``d`` depends on ``a``,
 fails, is retried on request after the batch was closed, and ends well; ``k`` is killed before it runs; ``l``
-is lost with three nodes, which is too many, and is retried as ``d`` is.
+is lost with three nodes, which is too many, and is retried as ``d`` is; ``t`` simply runs.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tests.spool.witness import Witness
 MOST_ROUNDS = 30
 ROUND_S = 11.0
 INPUT = "an input"
-JOBS = {"a": "retries: 1", "c": "", "d": "depends: [a]", "k": "", "l": ""}
-ENDS = {"a": "done", "c": "done", "d": "done", "k": "cancelled", "l": "done"}
+JOBS = {"a": "retries: 1", "c": "", "d": "depends: [a]", "k": "", "l": "", "t": ""}
+ENDS = {"a": "done", "c": "done", "d": "done", "k": "cancelled", "l": "done", "t": "done"}
 RETRIES = {"a": 1}
 FAILING, NEVER_RUN = ("a", "d"), "k"
 #: Nodes that take one job and are never heard of again.
@@ -59,7 +59,7 @@ class Life:
         self.witness = Witness(lab.spool, ["b"])
         self.on_crash: Callable[[], object] = lambda: None
         self._gone: set[str] = set()
-        self._node = node
+        self.node = node
         self._asked = False
         self._kernels: list[FaultyKernel] = []
         self._steward, self._stewards_spool = self._new_steward()
@@ -67,7 +67,7 @@ class Life:
 
     def go_on(self) -> None:
         """Others lived before: all nodes but this one are gone."""
-        self._gone |= {*VANISHING, "n1"} - {self._node}
+        self._gone |= {*VANISHING, "n1"} - {self.node}
 
     def submit(self) -> None:
         given = self.lab.scratch / "in.dat"
@@ -94,6 +94,9 @@ class Life:
     def _new_spool(self, actor: str) -> Spool:
         kernel = FaultyKernel(self._plan, actor)
         self._kernels.append(kernel)
+        return self._spool_of(kernel)
+
+    def _spool_of(self, kernel: FaultyKernel) -> Spool:
         return Spool(self.lab.spool.layout, FileOps(self.lab.spool.root, kernel), self.lab.spool.settings)
 
     def _new_steward(self) -> tuple[Steward, Spool]:
@@ -119,8 +122,8 @@ class Life:
             self._steward, self._stewards_spool = self._new_steward()
         else:
             if not self._comes_back:
-                self._gone.add(self._node)
-                self._node = "n3"
+                self._gone.add(self.node)
+                self.node = "n3"
             self._nodes_spool = self._new_spool("node")
         self._kernels = [kernel for kernel in self._kernels if not kernel.dead]
 
@@ -166,7 +169,7 @@ class Life:
             self._deliver(spool, ref, ticket)
         for ref, ticket in self._tickets(spool, State.PENDING):
             if ticket.job != NEVER_RUN and not self._vanishing(ticket.job):
-                claims.claim(spool, ref.folder, ticket, self._node)
+                claims.claim(spool, ref.folder, ticket, self.node)
 
     def _vanish(self, spool: Spool) -> None:
         for ref, ticket in self._tickets(spool, State.PENDING):
@@ -192,7 +195,7 @@ class Life:
             publication.discard(spool, ref.namespace, ref.batch, ticket)
 
     def _mine(self, spool: Spool, state: State) -> list[tuple[BatchRef, Ticket]]:
-        return [one for one in self._tickets(spool, state) if one[1].node == self._node]
+        return [one for one in self._tickets(spool, state) if one[1].node == self.node]
 
     # Looking
 

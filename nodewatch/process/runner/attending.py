@@ -11,8 +11,11 @@ import time
 from typing import Any
 
 from . import layout, procfs, wire
+from .groups import Group
+from .measuring import measure
 from .spawning import NotStarted, Unstartable, start
 from .sweeping import Brood
+from .watching import Watch
 
 _LEFTOVER_GRACE_S = 1.0
 _RECORD_PATIENCE_S = 600.0
@@ -38,13 +41,15 @@ class Attendant:
         must end: who adopts a run relies on it that a runner without a record still attends to it.
         """
         started_at, begin_s = time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)
-        started = json.dumps({**self._identity, "started_at": started_at, "reaped_cpu_s": _reaped_cpu_s()})
+        since = {"started_at": started_at, "reaped_cpu_s": _reaped_cpu_s(), "begin_s": time.monotonic()}
+        started = json.dumps({**self._identity, **since})
         try:
             page = layout.Page(request["run_dir"], started)
         except OSError as trouble:
             raise NotStarted(f"{request['run_dir']}: {trouble.strerror}") from trouble
         try:
-            ending = _run(request, page, control, started)
+            group = _make_group(request["group"], request["limits"], page)
+            ending = _run(request, group, page, control, started)
             wall_s = time.clock_gettime(time.CLOCK_BOOTTIME) - begin_s
             times = {"started_at": started_at, "ended_at": time.time(), "wall_s": wall_s}
             _write_record(page, {**times, **ending})
@@ -58,35 +63,69 @@ def _reaped_cpu_s() -> float:
     return times.children_user + times.children_system
 
 
+def _make_group(wanted: dict[str, str] | None, limits: dict[str, Any], page: layout.Page) -> Group | None:
+    """None if there shall be none, or none can be made: then the job runs without."""
+    if wanted is None:
+        return None
+    group = Group(wanted["path"], wanted["home"])
+    try:
+        group.make()
+        group.bind(limits["cpus"])
+        # Before anything runs: who looks after a runner that was killed must know where its job is.
+        page.note_group(group.path)
+    except OSError:
+        group.remove()
+        page.forget_group()
+        return None
+    return group
+
+
 def _run(
-    request: dict[str, Any], page: layout.Page, control: socket.socket, started: str
+    request: dict[str, Any], group: Group | None, page: layout.Page, control: socket.socket, started: str
 ) -> dict[str, object]:
     """Start the job, and stay until nothing of it is left; how it ended. Raises NotStarted."""
+    limits, before = request["limits"], procfs.read_transfers()
     start_error = None
     try:
-        brood = Brood(start(request))
+        brood = Brood(start(request, group), group)
     except NotStarted:
+        if group:
+            group.remove()
+            page.forget_group()
         page.withdraw()
         raise
     except Unstartable as trouble:
         brood = Brood(None)
         start_error = layout.shorten(str(trouble))
+    if group:
+        group.cap(limits["memory_bytes"], limits["pids"])
     wire.tell(control, started.encode())
-    reason = _wait(brood, page)
-    grace_s: float = request["grace_s"]
+    watch = Watch(limits["memory_bytes"], limits["pids"], group)
+    reason = _wait(brood, page, watch)
     if not brood.empty:
-        brood.end(grace_s if brood.status is None else min(grace_s, _LEFTOVER_GRACE_S))
-    return {**_describe(brood), "kill_reason": reason, "start_error": start_error}
+        brood.end(_grace_s(request["grace_s"], brood, watch))
+    used = measure(brood, group, watch, before)
+    if group:
+        group.clear()
+    return {**_describe(brood), **used, "kill_reason": reason, "start_error": start_error}
 
 
-def _wait(brood: Brood, page: layout.Page) -> str | None:
-    """Until the job's first process has ended (None), or somebody asks to end the job (the reason)."""
+def _grace_s(asked_s: float, brood: Brood, watch: Watch) -> float:
+    if watch.over:
+        return 0.0  # it would go on taking memory from others
+    return asked_s if brood.status is None else min(asked_s, _LEFTOVER_GRACE_S)
+
+
+def _wait(brood: Brood, page: layout.Page, watch: Watch) -> str | None:
+    """Until the job's first process has ended or has too much memory (None), or somebody asks to end the job
+    (the reason)."""
     while True:
         brood.reap()
-        if brood.empty or brood.status is not None:
+        if brood.empty or brood.status is not None or watch.look():
             return None
         # RACE: SIGUSR1 may have been meant for the run before this one, whose reason stands in its own page.
-        if signal.sigwait({signal.SIGCHLD, signal.SIGUSR1}) == signal.SIGUSR1:
+        received = signal.sigtimedwait({signal.SIGCHLD, signal.SIGUSR1}, watch.left_s())
+        if received and received.si_signo == signal.SIGUSR1:
             reason = page.read_request()
             if reason:
                 return reason
@@ -97,9 +136,6 @@ def _describe(brood: Brood) -> dict[str, object]:
     return {
         "exit_code": code if code is not None and code >= 0 else None,
         "signal": -code if code is not None and code < 0 else None,
-        "user_cpu_s": brood.user_cpu_s,
-        "system_cpu_s": brood.system_cpu_s,
-        "peak_memory_bytes": brood.peak_memory_bytes,
         "leftovers_killed": len(brood.struck),
     }
 

@@ -4,6 +4,7 @@
 ``exit.PID``       the page, as the runner of that pid makes it ready
 ``started.json``   the same page once more: a second name, which it gets whole and which only one can get
 ``exit.json``      ``exit.PID`` after the end of the run: the page now holds the record
+``cgroup``         only if the run has a control group: the path of its folder
 ``runner.txt``     only if the runner itself failed: why
 =================  =====================================================================================
 
@@ -26,6 +27,7 @@ import os
 
 STARTED = "started.json"
 EXIT = "exit.json"
+GROUP = "cgroup"
 TROUBLE = "runner.txt"
 
 STARTED_BYTES = 256
@@ -77,6 +79,20 @@ class Page:
             os.unlink(self._draft, dir_fd=self._folder_fd)
             raise
         return page_fd
+
+    def note_group(self, path: str) -> None:
+        """Raises OSError."""
+        group_fd = os.open(GROUP, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644, dir_fd=self._folder_fd)
+        try:
+            os.write(group_fd, os.fsencode(path) + b"\n")
+        finally:
+            os.close(group_fd)
+
+    def forget_group(self) -> None:
+        try:
+            os.unlink(GROUP, dir_fd=self._folder_fd)
+        except FileNotFoundError:
+            return
 
     def withdraw(self) -> None:
         """Nothing was started: leave the folder as it was."""

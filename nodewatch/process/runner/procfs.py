@@ -60,6 +60,29 @@ def look(pid: int) -> Process | None:
     )
 
 
+def proportional_bytes(process: Process) -> int:
+    """Its resident size with each shared page divided by its users; where that can't be read, all of it."""
+    try:
+        with open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:
+            sizes = [line.split()[1] for line in file if line.startswith(b"Pss:")]
+    except OSError:
+        sizes = []
+    return int(sizes[0]) * 1024 if sizes else process.memory_bytes
+
+
+def read_transfers() -> tuple[int, int] | None:
+    """Bytes that this process and its reaped descendants had read from storage, and caused to be written.
+
+    See /proc/PID/io in proc(5); None if this kernel doesn't count them.
+    """
+    try:
+        with open("/proc/self/io", "rb") as file:
+            counts = dict(line.split(b": ") for line in file.read().splitlines())
+    except OSError:
+        return None
+    return int(counts[b"read_bytes"]), int(counts[b"write_bytes"])
+
+
 def descendants(root: int) -> list[Process]:
     """Every process below ``root``, not itself; parents before their children."""
     return survey(look, lambda processes: below(root, processes))

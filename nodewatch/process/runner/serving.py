@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import traceback
@@ -28,6 +29,8 @@ def serve(control_fd: int) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
+    # A solver's core is as large as its memory, and nobody asked for it; a job may raise this again.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     control = socket.socket(fileno=control_fd)
     control.set_inheritable(False)
     attendant, standing = Attendant(), _standing()

@@ -8,6 +8,8 @@ import signal
 from typing import Any
 
 from . import layout
+from .forking import Unsupported, spawn_into
+from .groups import Group
 
 # Shortages of the node: another moment or another node may start the same job.
 _SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE}
@@ -22,8 +24,25 @@ class Unstartable(Exception):
     """The job can't be started by any try: no such program, and the like. Carries the text of why."""
 
 
-def start(request: dict[str, Any]) -> int:
-    """Start a job in a session of its own; returns its pid. This process is afterwards as it was before.
+class _On:
+    """This process is on ``cpus`` meanwhile, so that what it starts is born there."""
+
+    def __init__(self, cpus: list[int] | None) -> None:
+        self._cpus, self._own = cpus, os.sched_getaffinity(0)
+
+    def __enter__(self) -> None:
+        if self._cpus:
+            try:
+                os.sched_setaffinity(0, self._cpus)
+            except OSError as trouble:
+                raise NotStarted(f"CPUs {self._cpus}: {trouble.strerror}") from trouble
+
+    def __exit__(self, *error: object) -> None:
+        os.sched_setaffinity(0, self._own)
+
+
+def start(request: dict[str, Any], group: Group | None = None) -> int:
+    """Start a job in ``group`` and a session of its own; returns its pid. This process stays as it is.
 
     The job's descriptors are 0 (empty), 1 and 2; no signal is blocked or ignored. Raises Unstartable or
     NotStarted.
@@ -33,7 +52,8 @@ def start(request: dict[str, Any]) -> int:
         for path in (request["stdout"], request["stderr"]):
             outputs.append(_open_output(path))
         os.chdir(request["cwd"])
-        return _spawn(request["argv"], request["env"], request["run_dir"], outputs)
+        with _On(request["limits"]["cpus"]):
+            return _spawn(request["argv"], request["env"], request["run_dir"], outputs, group)
     except OSError as trouble:
         raise NotStarted(f"{trouble.filename}: {trouble.strerror}") from trouble
     finally:
@@ -47,12 +67,14 @@ def _open_output(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
 
 
-def _spawn(argv: list[str], env: dict[str, str], run_dir: str, outputs: list[int]) -> int:
+def _spawn(
+    argv: list[str], env: dict[str, str], run_dir: str, outputs: list[int], group: Group | None
+) -> int:
     env = {**env, layout.RUN_VARIABLE: run_dir}
     troubles: list[str] = []
     for program in _candidates(argv[0], env):
         try:
-            return _spawn_program(program, argv, env, outputs)
+            return _spawn_in(group, program, argv, env, outputs)
         except (FileNotFoundError, NotADirectoryError, PermissionError) as trouble:
             troubles.append(_explain(program, trouble))
         except OSError as trouble:
@@ -71,7 +93,23 @@ def _candidates(program: str, env: dict[str, str]) -> list[str]:
     """As execvp(3) looks, but in the PATH of the job, not in that of the daemon."""
     if "/" in program:
         return [program]
-    return [os.path.join(folder or ".", program) for folder in env.get("PATH", os.defpath).split(os.pathsep)]  # noqa: PTH118
+    folders = env.get("PATH", os.defpath).split(os.pathsep)
+    return [os.path.join(folder or ".", program) for folder in folders]  # noqa: PTH118
+
+
+def _spawn_in(
+    group: Group | None, program: str, argv: list[str], env: dict[str, str], outputs: list[int]
+) -> int:
+    if group is None:
+        return _spawn_program(program, argv, env, outputs)
+    try:
+        return spawn_into(group.path, program, argv, env, outputs)
+    except Unsupported:
+        group.enter()
+        try:
+            return _spawn_program(program, argv, env, outputs)
+        finally:
+            group.leave()
 
 
 def _spawn_program(program: str, argv: list[str], env: dict[str, str], outputs: list[int]) -> int:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable
 
 from . import procfs
+from .groups import Group
 
 _SOONEST_S, _LATEST_S = 0.001, 1.0  # between two rounds of SIGKILL
+_MOST_COUNTED = 1000
 
 
 class Brood:
     """All descendants of this process, which is their subreaper: the job, and whatever it started.
 
-    ``job`` is its first process, None if it could not be executed. ``status`` is its wait status once it has
-    ended; ``empty`` turns true when no descendant is left; ``struck`` are the others that had to be ended, as
-    (pid, start). CPU seconds sum over all that were reaped, memory is the most that one of them had.
+    ``job`` is its first process, None if it could not be executed, ``group`` their control group. ``status``
+    is its wait status once it has ended; ``empty`` turns true when no descendant is left; ``struck`` are the
+    others that had to be ended, as (pid, start). CPU seconds sum over all that were reaped, memory is the
+    most that one of them had.
     """
 
-    def __init__(self, job: int | None) -> None:
+    def __init__(self, job: int | None, group: Group | None = None) -> None:
         self.job = job
+        self._group = group
         self.status: int | None = None
         self.user_cpu_s = self.system_cpu_s = 0.0
         self.peak_memory_bytes = 0
@@ -45,19 +50,26 @@ class Brood:
                 self.status = status
 
     def end(self, grace_s: float) -> None:
-        """SIGTERM to all, ``grace_s`` later SIGKILL until nothing is left.
+        """SIGTERM to all, unless there is no grace, and ``grace_s`` later SIGKILL until nothing is left.
 
         Returns only then: a process in an uninterruptible wait, or one of another user, holds it up, because
         its memory and its files are still in use.
         """
-        self._strike(signal.SIGTERM)
-        self._strike(signal.SIGCONT)  # a stopped process takes no SIGTERM
+        if grace_s > 0:
+            self._ask()
         deadline_s = time.monotonic() + grace_s
         self.reap()
         while not self.empty and (left_s := deadline_s - time.monotonic()) > 0:
             signal.sigtimedwait({signal.SIGCHLD}, left_s)
             self.reap()
         self._kill()
+
+    def _ask(self) -> None:
+        self._strike(signal.SIGTERM)
+        # Neither a stopped process nor a frozen one takes it.
+        self._strike(signal.SIGCONT)
+        if self._group:
+            self._group.freeze(False)
 
     def _kill(self) -> None:
         wait_s = _SOONEST_S
@@ -69,11 +81,18 @@ class Brood:
 
     def _strike(self, signum: signal.Signals) -> bool:
         """Signal all; true if one of them wasn't known yet."""
+        known = len(self.struck)
+        if self._group and signum == signal.SIGKILL:
+            # Thousands of processes take longer to be looked at one by one than to be made.
+            self._note(filter(None, map(procfs.look, self._group.pids()[:_MOST_COUNTED])))
+            self._group.kill()
         found = [child for child in procfs.descendants(os.getpid()) if child.state != "Z"]
         for process in found:
             procfs.send(process, signum)
         if signum == signal.SIGKILL:
             procfs.send_groups(found, signum)
-        known = len(self.struck)
-        self.struck.update((process.pid, process.start) for process in found if process.pid != self.job)
+        self._note(found)
         return len(self.struck) > known
+
+    def _note(self, processes: Iterable[procfs.Process]) -> None:
+        self.struck.update((process.pid, process.start) for process in processes if process.pid != self.job)

@@ -5,7 +5,7 @@ this machine's files (so they run its Python and this project) and mount ``/srv/
 at ``/mnt/spool``. Nothing is installed on this machine: Debian's packages are unpacked into a folder.
 """
 
-from tests.nfs.bed.bed import MOUNTED, SERVED, Bed, BedSettings
+from tests.nfs.bed.bed import MOUNTED, SERVED, Bed, BedSettings, lone_guest
 from tests.nfs.bed.guest import BedError, Client, Guest, Output
 from tests.nfs.bed.packages import why_impossible
 
@@ -18,5 +18,6 @@ __all__ = [
     "Client",
     "Guest",
     "Output",
+    "lone_guest",
     "why_impossible",
 ]

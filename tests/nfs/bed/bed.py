@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -93,27 +95,43 @@ class Bed:
         return Client(plan, self._kit, self.network, MOUNTED)
 
     def _plan(self, name: str, number: int, arguments: tuple[str, ...], skipped_pids: int = 0) -> GuestPlan:
-        state = self.folder / "state" / name
-        state.mkdir(parents=True)
-        told = (
-            f"bed.inside={_INSIDE}",
-            f"bed.root={self._kit.root}",
-            f"bed.state={state}",
-            f"bed.python={os.path.realpath(sys.executable)}",
-            # Read only but for our folder: what a guest does to the rest must not be seen outside.
-            f"bed.shown={','.join(map(str, _shown()))}",
-            f"bed.shared={self.folder}",
-            f"bed.grace_s={self._settings.grace_s}",
-        )
+        told = (*arguments, *_tell(self.folder, self._kit, name, self._settings))
         return GuestPlan(
-            name,
-            number,
-            self._settings.memory_mib,
-            self.folder,
-            self._memory_folder,
-            (*arguments, *told),
-            skipped_pids,
+            name, number, self._settings.memory_mib, self.folder, self._memory_folder, told, skipped_pids
         )
+
+
+@contextmanager
+def lone_guest(folder: Path, kit: Kit) -> Iterator[Guest]:
+    """A guest that shares ``folder`` with this machine, and no server: for what needs another kernel."""
+    settings, network = BedSettings(), Network()
+    told = ("bed.role=client", *_tell(folder, kit, "c1", settings))
+    memory_folder = _memory_folder(settings.memory_mib << 20)
+    plan = GuestPlan("c1", _FIRST_CLIENT_NUMBER, settings.memory_mib, folder, memory_folder, told)
+    guest = Guest(plan, kit, network)
+    try:
+        guest.boot()
+        guest.wait_ready()
+        yield guest
+    finally:
+        guest.power_off()
+        network.close()
+
+
+def _tell(folder: Path, kit: Kit, name: str, settings: BedSettings) -> tuple[str, ...]:
+    """What ``inside/init.sh`` and ``rc.sh`` want to know."""
+    state = folder / "state" / name
+    state.mkdir(parents=True)
+    return (
+        f"bed.inside={_INSIDE}",
+        f"bed.root={kit.root}",
+        f"bed.state={state}",
+        f"bed.python={os.path.realpath(sys.executable)}",
+        # Read only but for our folder: what a guest does to the rest must not be seen outside.
+        f"bed.shown={','.join(map(str, _shown()))}",
+        f"bed.shared={folder}",
+        f"bed.grace_s={settings.grace_s}",
+    )
 
 
 def _shown() -> list[Path]:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from tests.nfs.bed.initrd import Entry, make_archive
 
 _PACKAGES = (
@@ -74,6 +76,11 @@ def why_impossible() -> str:
 
 def prepare(folder: Path) -> Kit:
     """The kit in ``folder``, which is filled if need be. Raises Unavailable."""
+    with FileLock(f"{folder}.lock"):
+        return _prepare(folder)
+
+
+def _prepare(folder: Path) -> Kit:
     kit = Kit(folder / "root", folder / "initrd.img")
     mark = folder / "complete"
     wanted = " ".join(_PACKAGES)
@@ -82,7 +89,9 @@ def prepare(folder: Path) -> Kit:
         _unpack(_fetch(folder / "packages"), kit.root)
         shutil.rmtree(folder / "packages")
         mark.write_text(wanted)
-    kit.initrd.write_bytes(make_archive(_initrd_entries(kit.root)))
+    archive = make_archive(_initrd_entries(kit.root))
+    if not kit.initrd.exists() or kit.initrd.read_bytes() != archive:
+        kit.initrd.write_bytes(archive)
     return kit
 
 

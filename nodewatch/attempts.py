@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodewatch.capacity import Grant
+from nodewatch.evicting import read_eviction
 from nodewatch.folders import remove, unlock, unlock_folder
 from nodewatch.process import ExitRecord, is_of_this_boot, read_exit, was_started
 from spoold.calls import sync_file_system
@@ -109,6 +110,11 @@ class AttemptFolder:
 
     def started(self) -> bool:
         return was_started(self.path)
+
+    def evicted(self) -> str:
+        """Why its eviction was begun; empty if it wasn't. Raises OSError."""
+        eviction = read_eviction(self.path)
+        return eviction.reason if eviction else ""
 
     def keep_saved(self, saved: Path) -> None:
         """Take what the job saved out of its tree, which the next job uses; safe to repeat."""

@@ -16,7 +16,7 @@ _PIECE_BYTES = 1 << 20
 
 
 class CorruptObject(DistributeError):
-    """A store object's content doesn't fit its name, or it is gone."""
+    """The content of a file of the spool doesn't fit its checksum, or it is gone."""
 
 
 class Cache:
@@ -33,7 +33,7 @@ class Cache:
             os.utime(path)
         except FileNotFoundError:
             self.make_room(wanted.size_bytes, keep=())
-            _copy_checked(spool.layout.store_object(wanted.sha256), path, wanted.sha256)
+            copy_checked(spool.layout.store_object(wanted.sha256), path, wanted.sha256)
         return path
 
     def make_room(self, size_bytes: int, keep: Iterable[str] = ()) -> None:
@@ -48,7 +48,8 @@ class Cache:
                 total -= info.st_size
 
 
-def _copy_checked(source: Path, target: Path, sha256: str) -> None:
+def copy_checked(source: Path, target: Path, sha256: str) -> None:
+    """Copy a file of the spool to this node's disk. Raises CorruptObject if it doesn't fit ``sha256``."""
     private = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     digest = hashlib.sha256()
     try:

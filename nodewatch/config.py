@@ -17,11 +17,12 @@ from nodewatch.owner.settings import AsideSettings
 
 DEFAULT_CACHE_BYTES = 20 << 30
 DEFAULT_MIN_FREE_BYTES = 200 << 20
+DEFAULT_EVICT_GRACE_S = 30.0
 
 _KEYS = frozenset(
     {
         "spool", "name", "scratch", "cores", "memory", "gpus", "reserve", "capabilities", "without",
-        "cache_size", "min_free", "steward", "cgroups", *ASIDE_KEYS,
+        "cache_size", "min_free", "steward", "cgroups", "pause", "evict_grace", *ASIDE_KEYS,
     }
 )  # fmt: skip
 _LISTS = frozenset({"capabilities", "without"})
@@ -41,7 +42,8 @@ class NodeConfig:
     """A node's settings. ``capabilities`` are added to what is found, ``without`` taken from it.
 
     ``cores``, ``memory_bytes`` and ``gpus`` are what jobs may use; what is kept back for the machine's owner
-    is taken off already, and the first ``reserved_cores`` of the machine are its owner's.
+    is taken off already, and the first ``reserved_cores`` of the machine are its owner's. ``evict``: a pause
+    ends the jobs, for other nodes to do them, after at most ``evict_grace_s`` seconds for a checkpoint.
     """
 
     spool: Path
@@ -58,6 +60,8 @@ class NodeConfig:
     steward: bool = True
     cgroups: bool = True
     aside: AsideSettings = field(default_factory=AsideSettings)
+    evict: bool = False
+    evict_grace_s: float = DEFAULT_EVICT_GRACE_S
 
     @property
     def capacity(self) -> Capacity:

@@ -90,6 +90,7 @@ class Node:
         self._delegation = _find_delegation(self._config)
         publish_node(self._spool, self._describe())
         with Launcher(self._delegation) as launcher:
+            self._queue.barred = self._supervisor.barred
             self._uploader = Uploader(self._spool, self._config.name, self._uploaded, self._lease.is_ours)
             tools = self._tools(launcher)
             work = Work(
@@ -228,6 +229,7 @@ class Node:
             self._lease.lost
             or self._supervisor.paused()
             or self._supervisor.holding
+            or self._supervisor.evicting
             or self._reporter.draining
             or self._scratch.full()
         )

@@ -68,6 +68,13 @@ def make_empty(folder: Path) -> None:
         folder.mkdir()
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Put ``text`` at ``path`` of a local disk in one rename. Raises OSError."""
+    private = path.with_name(f".{path.name}.new")
+    private.write_text(text)
+    private.replace(path)
+
+
 def _empty(folder: Path, root: Path) -> list[Path]:
     """Remove the files of ``folder`` and move its folders up to ``root``, where their paths are short."""
     moved = []

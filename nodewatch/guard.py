@@ -28,7 +28,7 @@ class Guard:
         self.scratch.make()
         self._lock = self.scratch.lock()
         self.scratch.write_pid()
-        self.supervisor = Supervisor(self.scratch)
+        self.supervisor = Supervisor(self.scratch, self._config.evict)
         self.supervisor.adopt_earlier()
         self.owner = OwnerWatch(self._config.aside, self.supervisor.spent_s, self._step_aside)
         self.owner.start()

@@ -70,6 +70,16 @@ def _read_config(context: click.Context, parameter: click.Parameter, value: Path
 @click.option("--min-free", default="200M", show_default=True, help="Take no job if scratch has less left.")
 @click.option("--steward/--no-steward", default=True, show_default=True, help="May also do steward's work.")
 @click.option("--cgroups/--no-cgroups", default=True, show_default=True, help="Limit jobs by control groups.")
+@click.option(
+    "--pause",
+    type=click.Choice(["stop", "evict"]),
+    default="stop",
+    show_default=True,
+    help="What a pause does to jobs: they stand still, or are ended for other nodes to do them.",
+)
+@click.option(
+    "--evict-grace", default="30s", show_default=True, help="Most that a job gets to write a checkpoint."
+)
 @click.option("--stop", is_flag=True, help="End the daemon that runs with this scratch folder.")
 @click.option("--requeue", is_flag=True, help="With --stop: end its jobs too, for other nodes to do them.")
 @click.option("--verbose", is_flag=True, help="Tell more.")
@@ -144,8 +154,10 @@ def _make_config(
     min_free: str,
     steward: bool,
     cgroups: bool,
+    pause: str,
+    evict_grace: str,
 ) -> NodeConfig:
-    from distribute_compute_config.quantities import parse_memory
+    from distribute_compute_config.quantities import parse_duration, parse_memory
     from nodewatch.config import (
         BadConfig,
         NodeConfig,
@@ -162,6 +174,10 @@ def _make_config(
         memory_bytes = parse_memory(memory) if memory else None
     except ValueError as error:
         raise BadConfig("--cache-size, --min-free or --memory can't be read", str(error)) from error
+    try:
+        evict_grace_s = parse_duration(evict_grace)
+    except ValueError as error:
+        raise BadConfig("--evict-grace can't be read", str(error)) from error
     size, reserved_cores = measure(cores, memory_bytes, gpus, reserve)
     return NodeConfig(
         spool,
@@ -176,6 +192,8 @@ def _make_config(
         *sizes,
         steward,
         cgroups,
+        evict=pause == "evict",
+        evict_grace_s=evict_grace_s,
     )
 
 

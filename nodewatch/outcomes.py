@@ -9,11 +9,12 @@ from enum import Enum
 from functools import cache
 
 from distribute_compute_config.quantities import format_memory
+from nodewatch.evicting import EVICTED
 from nodewatch.process import ExitRecord
 from nodewatch.queue import Claimed
 from nodewatch.timekeeping import TIME_LIMIT
 from spoold.losses import Loss, LossCause, judge_losses
-from spoold.records import EndedBy, JobRecord, Outcome
+from spoold.records import EndedBy, JobRecord, JobSpec, Outcome
 from spoold.tickets import Ticket
 
 CANCELLED = "cancelled"
@@ -44,13 +45,17 @@ class Setback:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended. ``final``: whatever the job's ``retries``, it isn't tried again."""
+    """How an attempt ended. ``final``: whatever the job's ``retries``, it isn't tried again.
+
+    ``saved``: what it saved is staged, for the next attempt to go on from.
+    """
 
     outcome: Outcome
     reason: str
     by: EndedBy
     lost: Setback | None = None
     final: bool = False
+    saved: bool = False
 
 
 def nothing_ran(reason: str, now: float) -> ExitRecord:
@@ -86,6 +91,21 @@ def _ended_by(ended: ExitRecord) -> EndedBy:
         # A job that comes to a good end all the same has lost a process that it could do without.
         return EndedBy.EXIT if ended.exit_code == 0 else EndedBy.OUT_OF_MEMORY
     return EndedBy.EXIT if ended.signal is None else EndedBy.SIGNAL
+
+
+def set_back(ended: ExitRecord, evicted: str) -> Setback | None:
+    """What an attempt suffered that was ``evicted`` (which is why; empty: it wasn't).
+
+    None if it was done before it was told to end, or if it was ended for another reason.
+    """
+    if ended.kill_reason is not None:
+        return Setback(ended.kill_reason) if ended.kill_reason.startswith(EVICTED) else None
+    return Setback(evicted) if evicted and ended.exit_code != 0 else None
+
+
+def may_resume(ending: Ending, job: JobSpec) -> bool:
+    """Whether the next attempt shall go on from what this one saved, if that is anything."""
+    return job.resume and ending.lost is not None and ending.lost.reason.startswith(EVICTED)
 
 
 def describe(ended: ExitRecord) -> str:

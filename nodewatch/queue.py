@@ -17,6 +17,7 @@ from threading import Lock
 from nodewatch.capacity import Grant, is_sharing, need_of
 from nodewatch.ledger import Ledger
 from nodewatch.picking import Candidate, Group, Line, PickBatch, may_run
+from nodewatch.process.pausing import hits
 from nodewatch.quarantine import Elsewhere, Quarantines, look_elsewhere
 from nodewatch.scheduling import Reservation, Waiting, choose
 from nodewatch.scratch import Scratch
@@ -107,6 +108,8 @@ class Queue:
         self._listed_s, self._listing_took_s = -1e9, 0.0
         self._rounds = _IDLE_ROUNDS
         self._lock = Lock()
+        #: The jobs ``NAMESPACE/BATCH/JOB`` and batches that are paused by name: they aren't begun here now.
+        self.barred: Callable[[], frozenset[str]] = frozenset
 
     def take(self) -> Claimed | None:
         """Claim the best job there is; None if there is none now. Raises OSError or SpoolFull."""
@@ -187,6 +190,8 @@ class Queue:
         if self._scratch.holds(header.namespace, header.batch, candidate.ticket.job):
             # It was given back while nobody heard of this node: who has the earlier attempt takes it over.
             return None
+        if hits(self.barred(), f"{header.key}/{candidate.ticket.job}"):
+            return None
         # An error leaves open whether it was done; then the next try tells.
         self._doubtful = candidate
         ticket = claim(self._spool, known.ref.folder, candidate.ticket, self._node)
@@ -261,7 +266,12 @@ class Queue:
         if not pending or not self._welcome(known):
             return None
         built = known.header.needs_build and self._scratch.tree(ref.namespace, ref.batch).ready(known.header)
-        tickets = tuple(ticket for ticket in pending if ticket.job in known.jobs)
+        barred = self.barred()
+        tickets = tuple(
+            ticket
+            for ticket in pending
+            if ticket.job in known.jobs and not (barred and hits(barred, f"{ref.key}/{ticket.job}"))
+        )
         return PickBatch(known.header, known.jobs, tickets, built)
 
     def _learn(self, ref: BatchRef) -> _Known | None:

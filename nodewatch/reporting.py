@@ -17,7 +17,7 @@ from nodewatch.quarantine import Quarantines
 from nodewatch.queue import Claimed
 from nodewatch.scratch import Scratch
 from nodewatch.slot import Slot, killed
-from nodewatch.status import differs, keep_times
+from nodewatch.status import differs, keep_times, say_who, tell_pause
 from nodewatch.supervisor import Supervisor, read_touch
 from nodewatch.uploading import Uploader
 from spoold.fsops import SpoolFull
@@ -221,39 +221,43 @@ class Reporter:
 
     def _status(self) -> NodeStatus:
         pause = self._supervisor.paused()
-        by = "" if pause is None else pause.by + (f" ({pause.note})" if pause.note else "")
         return NodeStatus(
             written_at=time.time(),
-            jobs=keep_times(self._jobs(pause is not None), (*self._earlier, *self._told)),
+            jobs=keep_times(self._jobs(), (*self._earlier, *self._told)),
             paused_until=None if pause is None else round(pause.until),
-            paused_by=by,
+            paused_by="" if pause is None else say_who(pause),
             draining=self.draining,
             troubles=tuple(self._problems()),
             quarantines=self._quarantines.standing(),
             holding=self._supervisor.holding,
+            pauses=tuple(map(tell_pause, self._supervisor.job_pauses())),
         )
 
-    def _jobs(self, paused: bool) -> list[RunningJob]:
+    def _jobs(self) -> list[RunningJob]:
         jobs = []
         for slot in self._slots():
             claimed, phase = slot.claimed, slot.phase
             if claimed is None:
                 continue
-            usage = self._supervisor.usage(slot.key)
-            now = time.time()
+            usage, now = self._supervisor.usage(slot.key), time.time()
+            pause = self._supervisor.paused_job(slot.key) if usage else None
+            if self._supervisor.evicts(slot.key):
+                pause, phase = None, "evicting"
             jobs.append(
                 RunningJob(
                     claimed.ref.namespace,
                     claimed.ref.batch,
                     claimed.ticket.job,
                     claimed.ticket.attempt,
-                    "paused" if paused and usage else phase or "preparing",
+                    "paused" if pause else phase or "preparing",
                     self._seen.get(slot.key, now),
                     round(usage.cpu_s, 1) if usage else 0.0,
                     usage.memory_bytes if usage else 0,
                     now,
                     len(claimed.grant.cores),
                     len(claimed.grant.gpus),
+                    None if pause is None else round(pause.until),
+                    "" if pause is None else say_who(pause),
                 )
             )
         for upload in self._uploader.waiting:

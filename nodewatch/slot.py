@@ -20,9 +20,10 @@ from nodewatch.building import BuildFailed, BuildRun, publish_build
 from nodewatch.cache import Cache
 from nodewatch.config import NodeConfig
 from nodewatch.environment import build_argv, job_argv, make_environment
+from nodewatch.evicting import Checkpoint, plan_checkpoint
 from nodewatch.folders import remove
 from nodewatch.limiting import build_limits, job_limits
-from nodewatch.outcomes import REQUEUED, Setback, kill_text, nothing_ran
+from nodewatch.outcomes import REQUEUED, Setback, kill_text, nothing_ran, set_back
 from nodewatch.process import (
     ExitRecord,
     Launcher,
@@ -36,6 +37,7 @@ from nodewatch.process import (
     was_started,
 )
 from nodewatch.queue import Claimed
+from nodewatch.resuming import fetch_save
 from nodewatch.scratch import Scratch
 from nodewatch.supervisor import Supervisor
 from nodewatch.takeover import take_over
@@ -170,6 +172,8 @@ class Slot:
         if not tree.ready(header):
             tree.copy_from(built)
         tree.prepare(header, claimed.job, tools.spool, tools.cache)
+        if claimed.job.resume and claimed.ticket.attempt > 1:
+            fetch_save(tools.spool, header.namespace, header.batch, claimed.ticket, tree.resume)
         self.phase = "running"
         argv = job_argv(claimed.job, len(claimed.grant.cores))
         spec = self._spec(
@@ -202,14 +206,14 @@ class Slot:
 
     def _finish(self, claimed: Claimed, folder: AttemptFolder, tree: Tree, ended: ExitRecord) -> None:
         folder.keep_saved(tree.save)
-        lost = None
+        lost = set_back(ended, folder.evicted())
         if ended.exit_code != 0 and self._tools.scratch.full():
             # What the job left behind may be what fills the disk.
             tree.remove()
-            lost = Setback(_NO_SPACE, LossCause.RETURNED)
+            lost = lost or Setback(_NO_SPACE, LossCause.RETURNED)
             # So that the node rests, the longer the more often this happens.
             self.trouble = _NO_SPACE
-        else:
+        elif not lost:
             self._tools.note(claimed, ended)
         self._hand_on(folder, ended, lost)
 
@@ -271,7 +275,7 @@ class Slot:
     def _await(self, run: Run, limits: Limits) -> ExitRecord:
         """Wait for the end of a run; touches nothing but the run. Raises Stopping or Lost."""
         tools = self._tools
-        tools.supervisor.add(self.key, run, limits)
+        tools.supervisor.add(self.key, run, limits, self._checkpoint())
         try:
             while not run.wait(_WAIT_S):
                 reason = self._end_reason or (REQUEUED if tools.requeue.is_set() else "")
@@ -283,6 +287,12 @@ class Slot:
         finally:
             tools.supervisor.remove(self.key)
             run.close()
+
+    def _checkpoint(self) -> Checkpoint | None:
+        """What the job, not a build, asks for before it is evicted."""
+        if self.claimed is None or self.phase != "running":
+            return None
+        return plan_checkpoint(self.claimed.job, self._tools.config.evict_grace_s)
 
     def _exit(self, folder: AttemptFolder) -> ExitRecord:
         """The record of a run whose runner is gone. Raises Lost if there is none."""

@@ -1,11 +1,14 @@
-"""What a node tells of its jobs: since when, and whether that is news. Pure."""
+"""What a node tells of its jobs: since when, who paused them, and whether that is news. Pure, but for the
+names of users."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from spoold.records import NodeStatus, RunningJob
+from nodewatch.supervisor import PauseView
+from spoold.access import Identity
+from spoold.records import JobPause, NodeStatus, RunningJob
 
 #: Resource figures are told only so often.
 _REFRESH_S = 10.0
@@ -22,6 +25,17 @@ def _keep_times(job: RunningJob, before: RunningJob) -> RunningJob:
     return replace(job, since=before.since, phase_since=before.phase_since if same else job.phase_since)
 
 
+def say_who(pause: PauseView) -> str:
+    """``spool (touched by anna; 5h is too long …)``: the door first, then what is known of it."""
+    touched = f"touched by {Identity(pause.uid, frozenset()).name}" if pause.uid is not None else ""
+    remarks = "; ".join(filter(None, (touched, pause.note)))
+    return f"{pause.by} ({remarks})" if remarks else pause.by
+
+
+def tell_pause(pause: PauseView) -> JobPause:
+    return JobPause(round(pause.until), say_who(pause), pause.targets)
+
+
 def differs(new: NodeStatus, old: NodeStatus) -> bool:
     """Whether there is anything to tell but the time."""
     if new.written_at - old.written_at >= _REFRESH_S and new.jobs:
@@ -30,8 +44,8 @@ def differs(new: NodeStatus, old: NodeStatus) -> bool:
 
 
 def _news(status: NodeStatus) -> tuple[object, ...]:
-    jobs = tuple((*_attempt(job), job.phase) for job in status.jobs)
-    pause = status.paused_until, status.paused_by
+    jobs = tuple((*_attempt(job), job.phase, job.paused_until, job.paused_by) for job in status.jobs)
+    pause = status.paused_until, status.paused_by, status.pauses
     return jobs, pause, status.draining, status.holding, status.troubles, status.quarantines
 
 

@@ -6,61 +6,61 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 
 from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import list_attempts
-from nodewatch.folders import remove
+from nodewatch.evicting import EVICTED, Checkpoint
+from nodewatch.folders import remove, replace_text
 from nodewatch.owner.policy import Aside, Stance
-from nodewatch.process import (
-    Limits,
-    PauseState,
-    Run,
-    Touch,
-    Usage,
-    adopt,
-    pause,
-    peek,
-    read_exit,
-    resume,
-    stop,
-)
+from nodewatch.process import Limits, PauseState, Run, Touch, Usage, adopt, peek, read_exit, stop
+from nodewatch.process.pausing import MOST_CONTENT_BYTES, hits
 from nodewatch.scratch import Scratch
-from nodewatch.timekeeping import TimeKeeper
+from nodewatch.steering import SteeredRun
 
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.25
-_MOST_CONTENT_BYTES = 4096
 _NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
 class PauseView:
-    """A pause as others see it: until when (Unix seconds), by which door, with what note."""
+    """A pause as others see it: until when (Unix seconds), by which door, with what note, made by whom.
+
+    ``targets`` as in ``PauseRequest``: without any it is for the whole node.
+    """
 
     until: float
     by: str
     note: str
+    uid: int | None = None
+    targets: tuple[str, ...] = ()
+
+    def covers(self, job: str) -> bool:
+        """Whether it stops ``job``, which is ``NAMESPACE/BATCH/JOB``."""
+        return not self.targets or hits(self.targets, job)
 
 
 class Supervisor:
-    """The runs of this node and whether they are paused.
+    """The runs of this node, by ``NAMESPACE/BATCH/TICKET``, and whether they are paused.
 
     There are two doors: a ``pause`` file in the scratch folder, which this thread looks at itself, and one
     in the spool, which ``see_spool_pause`` is told of. A third is no file: the machine's owner, or the
-    schedule by which they lend it, of which ``step_aside`` is told.
+    schedule by which they lend it, of which ``step_aside`` is told. With ``evict`` what a pause hits isn't
+    stopped: it is given time to save what it has, and ended. So is everything while ``evicting`` says why.
     """
 
-    def __init__(self, scratch: Scratch) -> None:
-        self._scratch = scratch
+    def __init__(self, scratch: Scratch, evict: bool = False) -> None:
+        self._scratch, self._evict = scratch, evict
         self._lock = Lock()
-        self._runs: dict[str, Run] = {}
-        self._keepers: dict[str, TimeKeeper] = {}
-        self._paused: set[str] = set()
+        self._runs: dict[str, SteeredRun] = {}
+        self._adopted: set[str] = set()
         self._earlier: set[str] = set()
         self._here, self._spool = _restore(scratch.pause_record)
         self._aside = Aside()
@@ -78,60 +78,64 @@ class Supervisor:
     def adopt_earlier(self) -> None:
         """Watch over what runs here already, until somebody adds it or it ends. Before ``start``.
 
-        How long it may run isn't known yet, but for how long it is paused meanwhile is kept.
+        How long it may run, and what it saves before it is evicted, isn't known yet: it is stopped only.
         """
         for folder in list_attempts(self._scratch.runs):
+            key = "/".join((*folder.path.parts[-3:-1], folder.attempt_name))
             for run_dir in (folder.path, folder.build):
                 run = adopt(run_dir)
                 if run:
-                    key = str(run.run_dir)
-                    self.add(key, run)
                     self.adopt_paused(key)
+                    self.add(key, run)
                     self._earlier.add(key)
 
-    def add(self, key: str, run: Run, limits: Limits = _NO_LIMITS) -> None:
+    def _let_go(self, run_dir: Path) -> None:
+        """Of a run that was adopted before anybody asked for it."""
+        for key in [key for key in self._earlier if self._runs[key].run.run_dir == run_dir]:
+            self._earlier.discard(key)
+            self._adopted.discard(key)
+            self._runs.pop(key).run.close()
+
+    def add(
+        self, key: str, run: Run, limits: Limits = _NO_LIMITS, checkpoint: Checkpoint | None = None
+    ) -> None:
         """Watch over a run from now on; a pause that is in force stops it at the next look.
 
-        It is ended when it has run for ``limits.time_s``; the other limits are its runner's.
+        It is ended when it has run for ``limits.time_s``; the other limits are its runner's. ``checkpoint``
+        is what it asks for before it is evicted.
         """
         with self._lock:
-            self._let_go(str(run.run_dir))
-            self._runs[key] = run
-            self._keepers[key] = TimeKeeper(run, limits, time.monotonic())
+            self._let_go(run.run_dir)
+            self._runs[key] = SteeredRun(run, limits, checkpoint, stopped=key in self._adopted)
+
+    def adopt_paused(self, key: str) -> None:
+        """The next run of this key is one whose processes an earlier daemon may have stopped."""
+        self._adopted.add(key)
 
     def remove(self, key: str) -> None:
         """The run has ended."""
         with self._lock:
-            run = self._runs.pop(key, None)
-            self._keepers.pop(key, None)
-            self._paused.discard(key)
-            self._spent_s += _cpu_s(run) if run else 0.0
-
-    def _let_go(self, key: str) -> None:
-        """Of a run that was adopted before anybody asked for it."""
-        if key in self._earlier:
-            self._earlier.discard(key)
-            self._paused.discard(key)
-            self._keepers.pop(key, None)
-            self._runs.pop(key).close()
+            steered = self._runs.pop(key, None)
+            self._adopted.discard(key)
+            self._spent_s += _cpu_s(steered.run) if steered else 0.0
 
     def end(self, key: str, reason: str) -> None:
         """Ask the runner of this run, if it goes on, to end it."""
         with self._lock:
-            run = self._runs.get(key)
-            if run is not None:
-                stop(run, reason)
+            steered = self._runs.get(key)
+            if steered is not None:
+                stop(steered.run, reason)
 
     def usage(self, key: str) -> Usage | None:
         """What the run uses now; None if there is no such run."""
         with self._lock:
-            run = self._runs.get(key)
-            return peek(run) if run else None
+            steered = self._runs.get(key)
+            return peek(steered.run) if steered else None
 
     def spent_s(self) -> float:
         """CPU seconds that the runs have used, those included that have ended; never less than before."""
         with self._lock:
-            spent_s = self._spent_s + sum(peek(run).cpu_s for run in self._runs.values())
+            spent_s = self._spent_s + sum(peek(one.run).cpu_s for one in self._runs.values())
             self._most_spent_s = max(self._most_spent_s, spent_s)
             return self._most_spent_s
 
@@ -153,38 +157,72 @@ class Supervisor:
         return f"{aside.by}: {aside.why}" if aside.stance is Stance.EVICT else ""
 
     def paused(self) -> PauseView | None:
-        """The pause that is in force, the longest one of all doors."""
-        now_s, clock_s = time.monotonic(), time.time()
+        """The pause of the whole node that is in force, the longest one."""
+        return _longest(view for view in self._views() if not view.targets)
+
+    def paused_job(self, key: str) -> PauseView | None:
+        """The longest pause in force that hits a job; ``key`` is ``NAMESPACE/BATCH/JOB`` or a ticket's."""
+        return _longest(view for view in self._views() if view.covers(_job_of(key)))
+
+    def job_pauses(self) -> list[PauseView]:
+        """Those in force that are for some jobs only, which need not run here."""
+        return [view for view in self._views() if view.targets]
+
+    def barred(self) -> frozenset[str]:
+        """The jobs and batches that are paused by name, so that this node shall not begin them."""
+        return frozenset(target for view in self.job_pauses() for target in view.targets)
+
+    def evicts(self, key: str) -> bool:
+        """Whether the run's eviction has begun."""
         with self._lock:
-            doors, aside = [(self._here, "scratch"), (self._spool, "spool")], self._aside
-        views = [
-            PauseView(clock_s + state.until_s - now_s, by, state.note)
-            for state, by in doors
-            if state.until_s is not None and state.pauses(now_s)
-        ]
-        if aside.stance.pauses:
-            views.append(PauseView(aside.until or _open_end(clock_s), aside.by, aside.why))
-        return max(views, key=lambda view: view.until, default=None)
+            steered = self._runs.get(key)
+            return steered is not None and steered.evicted
+
+    def paused_s(self, key: str) -> float:
+        """Seconds for which the run was paused so far, by daemons before this one too; it never gets less."""
+        with self._lock:
+            steered = self._runs.get(key)
+            return steered.paused_s if steered else 0.0
 
     def see_spool_pause(self, touch: Touch | None) -> bool:
         """Told what stands in the spool's pause file; True if its time is over and it should be removed."""
         now_s = time.monotonic()
         with self._lock:
             before = self._spool
-            self._spool = before.observe(touch, now_s)
+            self._spool = before.observe(touch, now_s, self._jobs())
             if self._spool != before:
                 self._record()
             return touch is not None and not self._spool.pauses(now_s)
+
+    def _views(self) -> list[PauseView]:
+        """The pauses that are in force."""
+        now_s, clock_s = time.monotonic(), time.time()
+        with self._lock:
+            doors, aside = [(self._here, "scratch"), (self._spool, "spool")], self._aside
+        views = [
+            PauseView(
+                clock_s + state.until_s - now_s,
+                by,
+                state.note,
+                state.touch.uid if state.touch else None,
+                state.targets,
+            )
+            for state, by in doors
+            if state.until_s is not None and state.pauses(now_s)
+        ]
+        if aside.stance.pauses:
+            views.append(PauseView(aside.until or _open_end(clock_s), aside.by, aside.why))
+        return views
+
+    def _jobs(self) -> list[str]:
+        return sorted(map(_job_of, self._runs))
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_EVERY_S):
             try:
                 over = self._look()
-                try:
-                    self._apply()
-                finally:
-                    # At once: the next daemon must know of a pause, however soon this one dies.
-                    self._keep_time()
+                self._apply()
+                self._keep_time()
                 if over:
                     # Last, whatever it is: what can't be removed must not keep the processes stopped.
                     remove(self._scratch.pause)
@@ -198,47 +236,76 @@ class Supervisor:
         touch = read_touch(self._scratch.pause)
         with self._lock:
             before = self._here
-            self._here = before.observe(touch, now_s)
+            self._here = before.observe(touch, now_s, self._jobs())
             if self._here != before:
                 self._record()
             return touch is not None and not self._here.pauses(now_s)
 
     def _apply(self) -> None:
-        wanted = self.paused() is not None
+        views = self._views()
         with self._lock:
-            for ended in [key for key in self._earlier if not self._runs[key].alive()]:
-                self._spent_s += _cpu_s(self._runs[ended])
-                self._let_go(ended)
+            for ended in [key for key in self._earlier if not self._runs[key].run.alive()]:
+                self._spent_s += _cpu_s(self._runs[ended].run)
+                self._let_go(self._runs[ended].run.run_dir)
+            keys = list(self._runs)
+        for key in keys:
             # RACE: a run is closed only after ``remove``, which waits for this lock.
-            for key, run in self._runs.items():
-                if wanted:
-                    # Every time: a process that was being forked may have slipped through.
-                    pause(run)
-                    self._paused.add(key)
-                elif key in self._paused:
-                    resume(run)
-                    self._paused.discard(key)
+            with self._lock:
+                try:
+                    self._steer(key, _longest(view for view in views if view.covers(_job_of(key))))
+                except (OSError, DistributeError) as error:
+                    # One run that can't be steered must not keep the others from it.
+                    _log.error("%s: %s", key, error)
 
     def _keep_time(self) -> None:
         """End the runs whose time is over; time stands still while they are stopped."""
-        now_s = time.monotonic()
         with self._lock:
-            for key, run in self._runs.items():
-                reason = self._keepers[key].look(key in self._paused, now_s)
+            for key, steered in self._runs.items():
+                reason = steered.overdue()
                 if reason:
                     _log.warning("%s: %s", key, reason)
-                    stop(run, reason)
+                    stop(steered.run, reason)
 
-    def adopt_paused(self, key: str) -> None:
-        """A run whose processes an earlier daemon may have stopped."""
-        self._paused.add(key)
+    def _steer(self, key: str, pause_of_it: PauseView | None) -> None:
+        steered = self._runs.get(key)
+        if steered is None:
+            return
+        why = self._why_evict(pause_of_it)
+        if key in self._earlier:
+            # What it saves first isn't known yet.
+            if why or pause_of_it:
+                steered.stand_still()
+            else:
+                steered.go_on()
+            return
+        if why and not steered.evicted:
+            _log.info("%s: %s%s", key, EVICTED, why)
+            steered.evict(f"{EVICTED}{why}")
+        if steered.evicted:
+            steered.press_on()
+        elif pause_of_it:
+            steered.stand_still()
+        else:
+            steered.go_on()
+
+    def _why_evict(self, pause_of_it: PauseView | None) -> str:
+        if self.evicting:
+            return self.evicting
+        return f"paused by {pause_of_it.by}" if pause_of_it and self._evict else ""
 
     def _record(self) -> None:
         now_s, clock_s = time.monotonic(), time.time()
         lines = [state.to_json(now_s, clock_s) for state in (self._here, self._spool)]
-        private = self._scratch.pause_record.with_suffix(".new")
-        private.write_text("\n".join(lines))
-        private.replace(self._scratch.pause_record)
+        replace_text(self._scratch.pause_record, "\n".join(lines))
+
+
+def _longest(views: Iterable[PauseView]) -> PauseView | None:
+    return max(views, key=lambda view: view.until, default=None)
+
+
+def _job_of(key: str) -> str:
+    """``NAMESPACE/BATCH/JOB`` of a key; no name has a ``~``."""
+    return key.partition("~")[0]
 
 
 def read_touch(path: Path) -> Touch | None:
@@ -250,11 +317,11 @@ def read_touch(path: Path) -> Touch | None:
     except OSError:
         # A link, or unreadable: who made it wants quiet all the same.
         info = path.lstat()
-        return Touch(info.st_ino, info.st_mtime_ns, "")
+        return Touch(info.st_ino, info.st_mtime_ns, "", info.st_uid)
     try:
         info = os.fstat(handle)
-        content = os.read(handle, _MOST_CONTENT_BYTES) if _is_file(info) else b""
-        return Touch(info.st_ino, info.st_mtime_ns, content.decode(errors="replace"))
+        content = os.read(handle, MOST_CONTENT_BYTES) if stat.S_ISREG(info.st_mode) else b""
+        return Touch(info.st_ino, info.st_mtime_ns, content.decode(errors="replace"), info.st_uid)
     finally:
         os.close(handle)
 
@@ -268,10 +335,6 @@ def _cpu_s(run: Run) -> float:
     """What an ended run has used; what it uses still if its end isn't known."""
     ended = read_exit(run.run_dir)
     return ended.user_cpu_s + ended.system_cpu_s if ended else peek(run).cpu_s
-
-
-def _is_file(info: os.stat_result) -> bool:
-    return (info.st_mode & 0o170000) == 0o100000
 
 
 def _restore(record: Path) -> tuple[PauseState, PauseState]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distribute_compute_config.quantities import format_duration
+from nodewatch.folders import replace_text
 from nodewatch.process import Limits, Run
 
 _log = logging.getLogger(__name__)
@@ -34,12 +35,12 @@ class RunClock:
             return self
         if self.paused_since_s is None:
             return replace(self, paused_since_s=now_s)
-        return replace(self, paused_s=self._paused_s(now_s), paused_since_s=None)
+        return replace(self, paused_s=self.all_paused_s(now_s), paused_since_s=None)
 
     def used_s(self, now_s: float) -> float:
-        return now_s - self.begin_s - self._paused_s(now_s)
+        return now_s - self.begin_s - self.all_paused_s(now_s)
 
-    def _paused_s(self, now_s: float) -> float:
+    def all_paused_s(self, now_s: float) -> float:
         return self.paused_s + (0.0 if self.paused_since_s is None else now_s - self.paused_since_s)
 
     def to_json(self) -> str:
@@ -58,13 +59,13 @@ class RunClock:
             clock = cls(begin_s, float(fields["paused_s"]), None if since_s is None else float(since_s))
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the pauses of a run: {error!r}") from error
-        if not 0 <= clock._paused_s(now_s) <= now_s - begin_s or clock.paused_s < 0:
+        if not 0 <= clock.all_paused_s(now_s) <= now_s - begin_s or clock.paused_s < 0:
             raise ValueError("pauses that are longer than the run")
         return clock
 
 
 class TimeKeeper:
-    """Keeps the clock of one run and says once when its time is over. Touches the run's folder only."""
+    """Keeps the clock of one run in its folder, and says once when its time is over."""
 
     def __init__(self, run: Run, limits: Limits, now_s: float) -> None:
         self._limit_s = limits.time_s
@@ -72,18 +73,28 @@ class TimeKeeper:
         self._clock = _read(self._file, run.begin_s, now_s)
         self._said = False
 
-    def look(self, paused: bool, now_s: float) -> str:
-        """Why the run must be ended; empty if it needn't. Raises OSError."""
+    @property
+    def paused(self) -> bool:
+        """Whether a pause has begun and not ended, be it by an earlier daemon."""
+        return self._clock.paused_since_s is not None
+
+    def paused_s(self, now_s: float) -> float:
+        """Seconds in pauses until ``now_s``; it never gets less."""
+        return self._clock.all_paused_s(now_s)
+
+    def note(self, paused: bool, now_s: float) -> None:
+        """The run stands still from now on, or goes on. Raises OSError if that can't be written down."""
         clock = self._clock.observe(paused, now_s)
         if clock != self._clock:
             self._clock = clock
-            private = self._file.with_suffix(".new")
-            private.write_text(clock.to_json())
-            private.replace(self._file)
-        if self._said or self._limit_s is None or clock.used_s(now_s) <= self._limit_s:
+            replace_text(self._file, clock.to_json())
+
+    def overdue(self, now_s: float) -> str:
+        """Why the run must be ended; empty if it needn't."""
+        if self._said or self._limit_s is None or self._clock.used_s(now_s) <= self._limit_s:
             return ""
         self._said = True
-        return explain_time(self._limit_s, clock.paused_s)
+        return explain_time(self._limit_s, self._clock.all_paused_s(now_s))
 
 
 def explain_time(limit_s: float, paused_s: float) -> str:

@@ -35,6 +35,11 @@ class Tree:
         return self.path / "input"
 
     @property
+    def resume(self) -> Path:
+        """What an evicted attempt of the job saved."""
+        return self.input / "resume"
+
+    @property
     def save(self) -> Path:
         return self.path / "distribute_save"
 

@@ -16,7 +16,17 @@ from threading import Thread
 
 from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import AttemptFolder
-from nodewatch.outcomes import Ending, Next, Setback, count_losses, decide, judge, make_record
+from nodewatch.outcomes import (
+    Ending,
+    Next,
+    Setback,
+    count_losses,
+    decide,
+    judge,
+    make_record,
+    may_resume,
+    set_back,
+)
 from nodewatch.process import ExitRecord
 from nodewatch.queue import Claimed
 from nodewatch.takeover import take_over
@@ -24,6 +34,7 @@ from spoold.claims import back_off, give_back
 from spoold.losses import Loss, note_loss, read_losses
 from spoold.publication import Result, count_errors, discard, finish, keep_attempt, publish, stage
 from spoold.records import Outcome
+from spoold.saves import keep_save, saved_files
 from spoold.snapshot import BatchRef, read_state
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket
@@ -199,17 +210,24 @@ class Uploader:
         return True
 
     def _stage(self, upload: Upload) -> Ending:
-        ending = judge(upload.ended, upload.lost)
+        lost = upload.lost or set_back(upload.ended, upload.folder.evicted())
+        ending = judge(upload.ended, lost)
         if ending.lost:
             ending = count_losses(ending, upload.ticket, read_losses(self._spool, upload.claimed.ref.folder))
-        if ending.lost:
+        if ending.lost and not may_resume(ending, upload.claimed.job):
             return ending
         if upload.lost:
             upload.folder.complete()
         record = make_record(upload.claimed, upload.ended, ending)
         folder = upload.folder
         result = Result(record, upload.ticket, folder.stdout, folder.stderr, folder.save)
-        stage(self._spool, result)
+        staged = stage(self._spool, result)
+        if not ending.lost:
+            return ending
+        if any(saved_files(staged)):
+            return replace(ending, saved=True)
+        # An earlier save is worth more than an empty one.
+        discard(self._spool, record.namespace, record.batch, upload.ticket)
         return ending
 
     def _plan(self, upload: Upload, ending: Ending) -> Next:
@@ -271,7 +289,11 @@ class Uploader:
     def _give_back(self, ref: BatchRef, ticket: Ticket, ending: Ending) -> bool:
         if ticket not in read_state(self._spool, ref.folder, State.CLAIMED):
             # It was given back before: that is noted already, and its batch may have been closed since.
+            if ending.saved:
+                discard(self._spool, ref.namespace, ref.batch, ticket)
             return False
+        if ending.saved:
+            keep_save(self._spool, ref.namespace, ref.batch, ticket)
         if ending.lost and ending.lost.cause:
             note_loss(self._spool, ref.folder, Loss(ticket, ending.lost.cause), ending.reason)
         return give_back(self._spool, ref.folder, ticket) is not None

@@ -173,6 +173,10 @@ class Layout:
     def staging_root(self) -> Path:
         return self.archive / ".staging"
 
+    @property
+    def saves_root(self) -> Path:
+        return self.archive / ".resume"
+
     def batch(self, namespace: str, batch: str) -> BatchFolder:
         return BatchFolder(self.batches / namespace / batch)
 
@@ -204,3 +208,7 @@ class Layout:
 
     def staging(self, namespace: str, batch: str, ticket: Ticket) -> Path:
         return Path(self.staging_root, namespace, batch, str(ticket))
+
+    def save(self, namespace: str, batch: str, ticket: Ticket) -> Path:
+        """What an evicted attempt saved, for the next one."""
+        return Path(self.saves_root, namespace, batch, ticket.attempt_name)

@@ -84,8 +84,10 @@ class JobSpec:
     priority: int = 0
     retries: int = 0
     depends: tuple[str, ...] = ()
+    #: Before the job is evicted: the signal that it asks for, and the seconds that it needs then.
     on_evict: str | None = None
     evict_grace_s: float | None = None
+    #: Whether an attempt after an eviction finds what the evicted one saved.
     resume: bool = False
 
 
@@ -215,9 +217,11 @@ class HolderRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """A job on a node. ``phase`` is ``preparing``, ``building``, ``running``, ``paused`` or ``uploading``.
+    """A job on a node. ``phase`` is ``preparing``, ``building``, ``running``, ``paused``, ``evicting`` or
+    ``uploading``.
 
-    Since when it is on the node, and since when in this phase (None: it isn't known); Unix seconds.
+    Since when it is on the node, and since when in this phase (None: it isn't known); until when it is paused
+    (None: it isn't); Unix seconds. ``paused_by`` says by whom.
     """
 
     namespace: str
@@ -231,6 +235,8 @@ class RunningJob:
     phase_since: float | None = None
     cores: int = 0
     gpus: int = 0
+    paused_until: float | None = None
+    paused_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +253,22 @@ class Quarantine:
 
 
 @dataclass(frozen=True, slots=True)
+class JobPause:
+    """Some jobs are paused on a node, until when (Unix seconds), and by whom.
+
+    ``targets`` are ``NAMESPACE/BATCH`` or ``NAMESPACE/BATCH/JOB``, and need not run there.
+    """
+
+    until: float
+    by: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """``running.json``: what a node does now, and what troubles it.
 
+    ``paused_until`` and ``paused_by`` are of a pause of the whole node, ``pauses`` are for some jobs only.
     ``holding`` is why it takes no more jobs though what runs goes on.
     """
 
@@ -261,6 +280,7 @@ class NodeStatus:
     troubles: tuple[str, ...] = ()
     quarantines: tuple[Quarantine, ...] = ()
     holding: str = ""
+    pauses: tuple[JobPause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

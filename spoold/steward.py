@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from filelock import SoftFileLease
 
-from spoold import drops, sweeping
+from spoold import drops, saves, sweeping
 from spoold.admission import take_in
 from spoold.awaiting import read_standing
 from spoold.claims import give_back, lose
@@ -256,6 +256,8 @@ class Steward:
         if has_work(self._spool, target):
             # RACE: somebody retried a job between our look and our rename.
             self._spool.ops.move_in(target.path, ref.folder.path)
+            return
+        saves.sweep_batch(self._spool, ref.namespace, ref.batch)
 
     def _forget_gone(self, keys: set[str]) -> None:
         self._headers = {k: v for k, v in self._headers.items() if k in keys}

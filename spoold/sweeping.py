@@ -9,6 +9,7 @@ from distribute_compute_config.names import is_name
 from spoold.layout import BatchFolder
 from spoold.publication import LostResult, finish
 from spoold.records import RecordError
+from spoold.saves import sweep_saves
 from spoold.snapshot import find_batch, read_record, read_state
 from spoold.spool import Spool
 from spoold.tickets import TERMINAL, State, parse_tickets
@@ -23,6 +24,7 @@ def sweep(spool: Spool) -> None:
     """Go on with admissions that nobody else does, remove staged results that don't count and old files."""
     open_admitted(spool)
     sweep_staging(spool)
+    sweep_saves(spool)
     sweep_private(spool)
 
 

@@ -25,10 +25,11 @@ def command(node: str | None) -> None:
         return
     now = time.time()
     report = look_at_node(spool, name, now)
-    if report.paused_until is None:
+    by = [report.paused_by, *(pause.by for pause in report.pauses)]
+    if report.paused_until is None and not report.pauses:
         say(f"{name} isn't paused")
-    elif report.paused_by.startswith("scratch"):
-        say(f"{name} is {say_pause(report, now)}")
+    elif any(one.startswith("scratch") for one in by):
+        say(f"{name} is {say_pause(report, now) or 'paused for some jobs by a file in its scratch folder'}")
         say("whoever touched it there may remove it there: SCRATCH/pause")
     elif report.paused_by.startswith(("owner", "schedule")):
         say(f"{name} is {say_pause(report, now)}")

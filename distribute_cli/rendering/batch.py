@@ -8,6 +8,7 @@ from dataclasses import fields
 from distribute_cli.output import Line, Part, Table
 from distribute_cli.reports.awaiting import describe_standing
 from distribute_cli.reports.batch import AttemptReport, BatchReport, JobLine, JobReport
+from distribute_cli.reports.nodes import say_paused
 from distribute_cli.words import join, say_duration, say_size, say_time
 from spoold.awaiting import Standing
 from spoold.records import EndedBy
@@ -60,7 +61,12 @@ def _job_row(job: JobLine, now: float) -> tuple[str, ...]:
     ended = job.ended_at if job.ended_at is not None else now
     took = say_duration(ended - job.started_at) if job.started_at is not None else ""
     ending = _ending(job.ending, job.exit_code, job.signal)
-    return (job.job, shown, str(job.attempt), job.node or "", started, took, ending, job.reason)
+    reason = job.reason or _pause(job, now)
+    return (job.job, shown, str(job.attempt), job.node or "", started, took, ending, reason)
+
+
+def _pause(job: JobLine, now: float) -> str:
+    return "" if job.paused_until is None else say_paused(job.paused_until, job.paused_by, now)
 
 
 def _ending(ending: EndedBy | None, exit_code: int | None, signal: int | None) -> str:
@@ -96,7 +102,7 @@ def _facts(report: JobReport, now: float) -> list[tuple[str, str]]:
         ("state", f"{job.state.value if job.state else 'moving'}, attempt {job.attempt}{phase}"),
         ("node", f"{job.node or ''}{here}"),
         ("uses", f"{report.cpu_s:.1f} s of CPU{memory}" if report.cpu_s is not None else ""),
-        ("reason", job.reason),
+        ("reason", job.reason or _pause(job, now)),
         ("command", report.command),
         ("inputs", ", ".join(report.inputs)),
         ("depends on", ", ".join(report.depends)),

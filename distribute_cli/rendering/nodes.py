@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from distribute_cli.output import Line, Part, Table
-from distribute_cli.reports.nodes import Life, NodeReport, NodesReport, say_pause
-from distribute_cli.words import say_duration, say_size
+from distribute_cli.reports.nodes import Life, NodeReport, NodesReport, say_pause, say_paused
+from distribute_cli.words import join, say_duration, say_size
 from spoold.records import RunningJob
 
 _COLUMNS = ("NODE", "STATE", "CORES", "MEMORY", "DOES", "CAPABILITIES", "NOTES")
@@ -53,6 +53,8 @@ def _say_job(job: RunningJob, now: float) -> str:
 def _notes(node: NodeReport, now: float) -> Iterator[str]:
     if node.paused_until is not None:
         yield say_pause(node, now)
+    for pause in node.pauses:
+        yield f"{join(pause.targets)} {say_paused(pause.until, pause.by, now)}"
     if node.pausing:
         yield "pause asked for"
     if node.draining:

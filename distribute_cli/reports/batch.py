@@ -75,7 +75,8 @@ class BatchSeen:
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """A job now. ``phase`` is what its node says it does; ``state`` is None if no ticket was seen.
+    """A job now. ``phase`` is what its node says it does, and until when it is paused (Unix seconds), and by
+    whom; ``state`` is None if no ticket was seen.
 
     ``started_at``, ``ended_at``, ``exit_code``, ``signal``, ``reason`` and ``ending`` come from the archive
     and are None (empty) where its record wasn't read; ``reason`` also tells why a job rests.
@@ -92,6 +93,8 @@ class JobLine:
     signal: int | None
     reason: str
     ending: EndedBy | None = None
+    paused_until: float | None = None
+    paused_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,10 @@ def describe_job(seen: BatchSeen, job: str) -> JobLine:
     if record is None or record.attempt != ticket.attempt or not state.terminal:
         phase, since = (running.phase, running.since) if running else (None, None)
         why = _say_why(seen, job)
-        return JobLine(job, state, ticket.attempt, ticket.node, phase, since, None, None, None, why)
+        pause = (running.paused_until, running.paused_by) if running else (None, "")
+        return JobLine(
+            job, state, ticket.attempt, ticket.node, phase, since, None, None, None, why, None, *pause
+        )
     return JobLine(
         job,
         state,

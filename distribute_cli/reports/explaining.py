@@ -20,6 +20,7 @@ _DOES = {
     "building": "has waited for its build",
     "running": "has run",
     "paused": "has been paused",
+    "evicting": "has been evicted",
     "uploading": "has been uploading",
 }
 _HOW_LOST = {LossCause.LOST: "was lost with", LossCause.RETURNED: "was given back by"}

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from distribute_cli.errors import near_names
 from distribute_cli.reports.explanation import Cause, Evidence, Reason
-from distribute_cli.reports.nodes import Life, NodeReport, say_pause
+from distribute_cli.reports.nodes import Life, NodeReport, say_pause, say_paused
 from distribute_cli.words import count, join, say_duration
+from nodewatch.process.pausing import hits
 from spoold.records import Quarantine
 
 
@@ -69,6 +70,11 @@ def _explain_node(evidence: Evidence, node: NodeReport, jobs: tuple[str, ...]) -
         header = evidence.seen.header
         if (quarantine.namespace, quarantine.batch) == (header.namespace, header.batch):
             return Reason(Cause.QUARANTINE, _say_quarantine(node, quarantine), jobs, node.name)
+    for pause in node.pauses:
+        if all(hits(pause.targets, f"{evidence.seen.header.key}/{job}") for job in jobs):
+            which = f"{join(jobs)} {'is' if len(jobs) == 1 else 'are'}"
+            told = f"on {node.name} {which} {say_paused(pause.until, pause.by, evidence.at)}"
+            return Reason(Cause.NODE_PAUSED, told, jobs, node.name)
     cause, text = _hindrance(node, evidence.at)
     return Reason(cause, f"{node.name} could run {count(len(jobs), 'job')}, but {text}", jobs, node.name)
 

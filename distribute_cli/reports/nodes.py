@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from distribute_cli.words import say_time
-from spoold.records import Limiting, NodeInfo, NodeStatus, Quarantine, RunningJob
+from spoold.records import JobPause, Limiting, NodeInfo, NodeStatus, Quarantine, RunningJob
 
 
 class Life(Enum):
@@ -69,6 +69,7 @@ class NodeReport:
     holding: str = ""
     limits: Limiting | None = None
     controllers: tuple[str, ...] = ()
+    pauses: tuple[JobPause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,18 @@ class NodesReport:
 
 
 def say_pause(node: NodeReport, now: float) -> str:
-    """``paused until 12:00:00 by a file in the spool``; nothing if it isn't paused."""
-    if node.paused_until is None:
-        return ""
-    door, blank, note = node.paused_by.partition(" ")
+    """``paused until 12:00:00 by a file in the spool (touched by anna)``; nothing if it isn't paused."""
+    return "" if node.paused_until is None else say_paused(node.paused_until, node.paused_by, now)
+
+
+def say_paused(until: float, by: str, now: float) -> str:
+    """The same of a node, or of a job on it."""
+    door, blank, note = by.partition(" ")
     if door == _OWNER:
         # Nobody knows the end; the record's is only there to be later than now.
         return f"paused by its owner until they leave{blank}{note}"
-    by = f" by {_DOORS.get(door, door)}{blank}{note}" if door else ""
-    return f"paused until {say_time(node.paused_until, now)}{by}"
+    who = f" by {_DOORS.get(door, door)}{blank}{note}" if door else ""
+    return f"paused until {say_time(until, now)}{who}"
 
 
 def judge_life(lease_age_s: float | None, lease_s: float) -> Life:
@@ -108,6 +112,7 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
     life = judge_life(seen.lease_age_s, lease_s)
     # What a daemon said last doesn't hold any more once it has stopped.
     until = status.paused_until if life is not Life.STOPPED and (status.paused_until or 0) > now else None
+    pauses = tuple(one for one in status.pauses if life is not Life.STOPPED and one.until > now)
     return NodeReport(
         name=seen.name,
         life=life,
@@ -120,7 +125,7 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
         version=info.version if info else "",
         started_at=info.started_at if info else None,
         jobs=status.jobs if life is not Life.STOPPED else (),
-        pausing=seen.pause_mark and until is None,
+        pausing=seen.pause_mark and until is None and not pauses,
         paused_until=until,
         paused_by=status.paused_by if until is not None else "",
         draining=seen.drain_mark or (status.draining and life is not Life.STOPPED),
@@ -130,4 +135,5 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
         holding=status.holding if life is not Life.STOPPED else "",
         limits=info.limits if info else None,
         controllers=info.controllers if info else (),
+        pauses=pauses,
     )

@@ -19,6 +19,7 @@ from nodewatch.process.records import (
     was_started,
 )
 from nodewatch.process.run import Run, adopt, is_of_this_boot
+from nodewatch.process.signalling import signal_catchers
 
 __all__ = [
     "Delegation",
@@ -45,6 +46,7 @@ __all__ = [
     "read_exit",
     "read_started",
     "resume",
+    "signal_catchers",
     "stop",
     "sweep",
     "was_started",

@@ -108,8 +108,16 @@ def sweep(run_dir: Path) -> int:
     killed = _drive(lambda: _find_orphans(run_dir), signal.SIGKILL, lambda process: False, f"kill {run_dir}")
     group = find_group(run_dir)
     if group:
-        group.remove()
+        _remove(group)
     return killed
+
+
+def _remove(group: Group) -> None:
+    """Once whoever adopted its processes has taken their exit codes; one that stays does no harm."""
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while group.populated() and time.monotonic() < deadline_s:
+        time.sleep(_ROUND_GAP_S)
+    group.remove()
 
 
 def _await_frozen(group: Group, what: str) -> None:

@@ -43,6 +43,7 @@ class Kind(Enum):
     RESULT_AHEAD = "result-ahead"
     RESULT_MISSING = "result-missing"
     RESULT_OTHER = "result-other"
+    SAVE_LEFT = "save-left"
     STAGING_LEFT = "staging-left"
     TMP_LEFT = "tmp-left"
     TWO_PLACES = "two-places"
@@ -93,6 +94,11 @@ class SweepStaging:
 
 
 @dataclass(frozen=True, slots=True)
+class SweepSaves:
+    """The steward's own sweep."""
+
+
+@dataclass(frozen=True, slots=True)
 class SweepPrivate:
     """The steward's own sweep."""
 
@@ -108,7 +114,9 @@ class PutTicket:
     ticket: Ticket
 
 
-Repair = FinishTicket | MoveBatch | SetMode | MakeFolder | SweepStaging | SweepPrivate | PutTicket
+Repair = (
+    FinishTicket | MoveBatch | SetMode | MakeFolder | SweepStaging | SweepSaves | SweepPrivate | PutTicket
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from spoold.checking.places import (
     judge_private,
     judge_rejected,
     judge_root,
+    judge_saves,
     judge_staging,
     list_levels,
     pairs,
@@ -94,6 +95,7 @@ class _Look:
             place = layout.archived_batch(*key)
             yield from _guard(place, self._batch(key, place, key in live, key in ended))
         yield from judge_staging(self.spool, live | ended)
+        yield from judge_saves(self.spool, live, ended)
 
     def _batch(self, key: Key, archive: Path, live: bool, ended: bool) -> Iterator[Finding]:
         layout = self.spool.layout

@@ -21,7 +21,7 @@ from spoold.tickets import State, Ticket
 BATCH_FOLDERS = dict.fromkeys([*(state.value for state in State), "builds", "losses"], FOLDER_MODE)
 BATCH_FILES = (HEADER_NAME, JOBS_NAME, JOB_FILE_NAME)
 ARCHIVE_FILES = (HEADER_NAME, JOB_FILE_NAME)
-ADMITTED, STAGING = ".admitted", ".staging"
+ADMITTED, STAGING, SAVES = ".admitted", ".staging", ".resume"
 REASON = ".reason.txt"
 
 #: In these states a ticket names the node that has or had the job; in those of FREE it may do without.

@@ -1,4 +1,4 @@
-"""The spool beside its batches: the root, the nodes' folders, private files, rejected drops, staging."""
+"""The spool beside its batches: root, nodes' folders, private files, rejected drops, staging, saves."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ from spoold.checking.findings import (
     Kind,
     MakeFolder,
     SweepPrivate,
+    SweepSaves,
     SweepStaging,
     error,
     note,
     shell,
 )
-from spoold.checking.legal import REASON, STAGING, node_type, parse_log, parse_ticket, root_type
+from spoold.checking.legal import (
+    REASON,
+    SAVES,
+    STAGING,
+    node_type,
+    parse_attempt,
+    parse_log,
+    parse_ticket,
+    root_type,
+)
 from spoold.checking.looking import Type, list_folder, look_at, read_record
 from spoold.layout import FILE_MODE, ROOT_FOLDERS, SETTINGS_NAME, SHARED_MODE
 from spoold.records import NodeInfo, NodeStatus
@@ -89,6 +99,25 @@ def judge_staging(spool: Spool, batches: set[tuple[str, str]]) -> Iterator[Findi
     yield from judge_levels(root)
 
 
+def judge_saves(spool: Spool, live: set[tuple[str, str]], ended: set[tuple[str, str]]) -> Iterator[Finding]:
+    """What evicted attempts saved; only a job of a ``live`` batch can go on from it."""
+    root = spool.layout.saves_root
+    for namespace, batch in pairs(list_levels(root)):
+        path = root / namespace / batch
+        for name, type in sorted((list_folder(path) or {}).items()):
+            known = Type.FOLDER if parse_attempt(name) else None
+            yield from judge_entry(path / name, type, known)
+            if known is not type or (namespace, batch) in live:
+                continue
+            if (namespace, batch) in ended:
+                what = "was saved by a job that has ended; the steward sweeps it"
+                yield note(Kind.SAVE_LEFT, path / name, what, repair=SweepSaves())
+            else:
+                what = "was saved by a job of no batch"
+                yield error(Kind.SAVE_LEFT, path / name, what, by_hand_remove(path / name))
+    yield from judge_levels(root)
+
+
 def judge_nodes(spool: Spool) -> Iterator[Finding]:
     """The folders of the workstations."""
     root = spool.layout.nodes
@@ -145,7 +174,7 @@ def pairs(levels: Levels) -> list[tuple[str, str]]:
 def judge_levels(root: Path) -> Iterator[Finding]:
     """``NAMESPACE/BATCH`` below ``root``: what is neither."""
     for namespace, type in sorted((list_folder(root) or {}).items()):
-        if namespace == STAGING:
+        if namespace in (STAGING, SAVES):
             continue
         known = Type.FOLDER if is_name(namespace) else None
         yield from judge_entry(root / namespace, type, known)

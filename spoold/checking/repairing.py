@@ -20,6 +20,7 @@ from spoold.checking.findings import (
     Repair,
     SetMode,
     SweepPrivate,
+    SweepSaves,
     SweepStaging,
     shell,
 )
@@ -27,11 +28,12 @@ from spoold.checking.looking import look_at
 from spoold.checking.sights import see_tickets
 from spoold.leases import LeaseHeld, describe_holder, make_lease, try_acquire
 from spoold.publication import finish
+from spoold.saves import sweep_saves
 from spoold.spool import Spool
 from spoold.sweeping import sweep_private, sweep_staging
 
 #: A batch moves when all in it is mended; a sweep comes when no staged result can be needed any more.
-_ORDER = (MakeFolder, SetMode, PutTicket, FinishTicket, MoveBatch, SweepStaging, SweepPrivate)
+_ORDER = (MakeFolder, SetMode, PutTicket, FinishTicket, MoveBatch, SweepStaging, SweepSaves, SweepPrivate)
 _POLL_S = 0.2
 
 Wait = Callable[[float], None]
@@ -137,6 +139,8 @@ def _do(spool: Spool, due: Repair) -> None:
             spool.ops.move_in(source, target)
         case SweepStaging():
             sweep_staging(spool)
+        case SweepSaves():
+            sweep_saves(spool)
         case SweepPrivate():
             sweep_private(spool)
 

@@ -199,6 +199,14 @@ BY_HAND: dict[str, tuple[Break, Kind, str]] = {
     "staged unknown": (
         lambda b: (b.root / "archive/.staging/ns/b/x").mkdir(parents=True), Kind.UNKNOWN, "archive/.staging/ns/b/x",
     ),
+    "saved for no batch": (
+        lambda b: (b.root / "archive/.resume/ns/z/c~1").mkdir(parents=True),
+        Kind.SAVE_LEFT,
+        "archive/.resume/ns/z/c~1",
+    ),
+    "unknown save": (
+        lambda b: (b.root / "archive/.resume/ns/b/x").mkdir(parents=True), Kind.UNKNOWN, "archive/.resume/ns/b/x",
+    ),
 }  # fmt: skip
 
 
@@ -267,6 +275,12 @@ REPAIRED: dict[str, tuple[Break, Severity, Kind, str]] = {
         Severity.NOTE,
         Kind.STAGING_LEFT,
         "archive/.staging/ns/z/c~1@n1",
+    ),
+    "saved by what has ended": (
+        lambda b: (b.root / "archive/.resume/ns/e/j~1").mkdir(parents=True),
+        Severity.NOTE,
+        Kind.SAVE_LEFT,
+        "archive/.resume/ns/e/j~1",
     ),
     "taken back by a power failure": (
         lambda b: unappear(b), Severity.ERROR, Kind.RESULT_MISSING, "batches/ns/b/done/a~1@n1",

@@ -12,7 +12,7 @@ import pytest
 
 from distribute_cli.reports.explanation import Cause
 from spoold.layout import BatchFolder
-from spoold.records import JobSpec, Outcome, Quarantine, Resources, RunningJob
+from spoold.records import JobPause, JobSpec, Outcome, Quarantine, Resources, RunningJob
 from spoold.tickets import State
 from tests.cli.conftest import Run, SpoolBuilder
 
@@ -176,6 +176,17 @@ def test_a_paused_job(builder: SpoolBuilder, run_json: Json) -> None:
     assert cause == "running"
     assert text.startswith("a has been paused for 30 s on alpha, which is paused until ")
     assert text.endswith(" by a file in the spool")
+
+
+def test_a_job_that_is_paused_by_name(builder: SpoolBuilder, run_json: Json) -> None:
+    """It isn't begun there; the others of its batch are."""
+    builder.batch("anna/cavity", {State.PENDING: ["a~1", "b~1"]})
+    builder.node("alpha", pauses=(JobPause(time.time() + 60, "spool (touched by bert)", ("anna/cavity/a",)),))
+    assert "alpha could run 2 jobs" in reasons(run_json)[0][1]
+    ((cause, text),) = reasons(run_json, "anna/cavity/a")
+    assert cause == "node-paused"
+    assert text.startswith("on alpha a is paused until ")
+    assert text.endswith(" by a file in the spool (touched by bert)")
 
 
 def test_a_result_on_its_way(builder: SpoolBuilder, run_json: Json) -> None:

@@ -20,7 +20,7 @@ from spoold.checking import Kind, Severity
 from spoold.checking.repairing import Fate
 from spoold.checking.verification import Difference, Wrong
 from spoold.drops import DropKind
-from spoold.records import EndedBy, Limiting, Outcome, Quarantine, Resources, RunningJob
+from spoold.records import EndedBy, JobPause, Limiting, Outcome, Quarantine, Resources, RunningJob
 from spoold.tickets import State
 from tests.cli.conftest import Run, SpoolBuilder
 
@@ -40,6 +40,7 @@ OBJECTS: dict[str, Any] = {
     "attempt": batch.AttemptReport,
     "nodes report": nodes.NodesReport,
     "node": nodes.NodeReport,
+    "pause of some jobs": JobPause,
     "running job": RunningJob,
     "quarantine": Quarantine,
     "explanation": explanation.Explanation,
@@ -142,6 +143,7 @@ def fill(builder: SpoolBuilder) -> None:
         ("gcc",),
         jobs=(RunningJob("anna", "live", "a", 2, "running", 1.0),),
         quarantines=(Quarantine("anna", "b", 1.0),),
+        pauses=(JobPause(9e9, "spool", ("anna/b",)),),
     )
     (builder.spool.layout.incoming / "drop.yaml").touch()
     (builder.spool.layout.rejected / "bad.yaml").touch()

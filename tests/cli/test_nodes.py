@@ -12,7 +12,7 @@ import pytest
 
 from distribute_cli.exit_codes import ExitCode
 from distribute_cli.reports.nodes import Life, judge_life
-from spoold.records import Quarantine, RunningJob
+from spoold.records import JobPause, Quarantine, RunningJob
 from tests.cli.conftest import Run, SpoolBuilder
 
 Json = Callable[..., Any]
@@ -124,3 +124,18 @@ def test_lifting_a_quarantine(lab: SpoolBuilder, run: Run) -> None:
     assert run("nodes", "--clear", "idle").output == "idle is in no quarantine\n"
     unknown = run("nodes", "--clear", "idel", code=ExitCode.NOT_FOUND)
     assert "did you mean idle" in unknown.output
+
+
+def test_some_jobs_are_paused(builder: SpoolBuilder, run: Run) -> None:
+    """A touch that is acted on is no longer one that was asked for; one that is over isn't shown."""
+    now = time.time()
+    pauses = (
+        JobPause(now + 600, "spool (touched by bert)", ("anna/a", "anna/b/j")),
+        JobPause(now - 1, "scratch", ("x/y",)),
+    )
+    builder.node("alpha", pauses=pauses)
+    builder.spool.layout.node("alpha").pause.touch()
+    said = " ".join(run("nodes").stdout.split())
+    assert "anna/a and anna/b/j paused until" in said
+    assert "by a file in the spool (touched by bert)" in said
+    assert "asked for" not in said and "x/y" not in said

@@ -57,6 +57,29 @@ def test_an_hour_unless_it_is_said(run: Run, builder: SpoolBuilder) -> None:
     assert PauseRequest.parse(mark.read_text()).duration_s == 4 * 3600
 
 
+def test_only_some_jobs(run: Run, builder: SpoolBuilder) -> None:
+    mark = here(builder, "alpha")
+    said = run(
+        "pause", "--detach", "--job", "anna/hello/one", "--job", "bert/other", "--duration", "2h"
+    ).stdout
+    assert said.startswith("anna/hello/one and bert/other on alpha are paused for 2h, until ")
+    request = PauseRequest.parse(mark.read_text())
+    assert request == PauseRequest(7200, "", ("anna/hello/one", "bert/other"))
+    assert (
+        "anna/hello/one on alpha is paused for 1h"
+        in run("pause", "--detach", "--job", "anna/hello/one").stdout
+    )
+    assert PauseRequest.parse(mark.read_text()).targets == ("anna/hello/one",)
+
+
+def test_jobs_that_no_node_would_read(run: Run, builder: SpoolBuilder) -> None:
+    mark = here(builder, "alpha")
+    assert "isn't of the form NAMESPACE/BATCH/JOB" in run("pause", "--job", "one", code=2).stderr
+    many = [argument for n in range(50) for argument in ("--job", f"anna/{'b' * 90}/j{n}")]
+    assert "50 jobs are too many" in run("pause", "--detach", *many, code=2).stderr
+    assert not mark.exists()
+
+
 @pytest.mark.parametrize(
     ("duration", "said"), [("4h1s", "at most 4h"), ("soon", "accepted: 2h"), ("0s", "accepted: 2h")]
 )

@@ -42,7 +42,8 @@ def lab(builder: SpoolBuilder) -> SpoolBuilder:
     builder.batch("anna/cavity", LIVE, capabilities=("gcc",))
     running = [RunningJob("anna", "cavity", "job_1", 1, "running", time.time() - 5, 4.2, 2**20)]
     builder.node("alpha", jobs=(*running,))
-    paused = [RunningJob("anna", "cavity", "job_2", 1, "paused", time.time() - 5)]
+    pause = {"paused_until": time.time() + 600, "paused_by": "spool (touched by bert)"}
+    paused = [RunningJob("anna", "cavity", "job_2", 1, "paused", time.time() - 5, **pause)]  # type: ignore[arg-type]
     builder.node("beta", jobs=(*paused,), paused_until=time.time() + 600, paused_by="spool")
     builder.batch("bob/old", {State.DONE: ["only~1@alpha"]}, finished=True, age_s=7200, submitter="bob")
     bad: dict[str, Any] = {"outcome": Outcome.FAILED, "exit_code": 3, "reason": "exited with 3"}
@@ -171,6 +172,8 @@ def test_a_batch_for_people_is_plain_and_whole(lab: SpoolBuilder, run: Run) -> N
     assert not any(line != line.rstrip() for line in lines)
     (running,) = [line for line in lines if line.startswith("job_2")]
     assert "claimed (paused)" in running
+    assert running.endswith("by a file in the spool (touched by bert)")
+    assert "by a file in the spool (touched by bert)" in run("status", "anna/cavity/job_2").stdout
 
 
 def test_the_record_of_an_earlier_attempt_is_not_this_one_s(lab: SpoolBuilder, run_json: Json) -> None:

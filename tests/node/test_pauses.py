@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from spoold.spool import Settings
 from spoold.tickets import State
 from tests.lab import Daemon, Lab
-from tests.support import wait_until
+from tests.node.gate import Gate
+from tests.node.measuring import cpu_ticks, grows, ticks_of
+from tests.support import find_runs, wait_until
 
+BURNERS = Path(__file__).with_name("burners.py")
 BUSY = "echo begun; python3 -S -c 'while True: pass' & while ! test -e {go}; do :; done; echo ended"
-
-
-def cpu_ticks(lab: Lab) -> int:
-    """Of all processes of the lab's jobs."""
-    ticks = 0
-    for pid, _ in lab.living():
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks
 
 
 def works(lab: Lab, within_s: float) -> bool:
     """Whether the jobs use any CPU time within that time."""
-    before = cpu_ticks(lab)
-    try:
-        wait_until(lambda: cpu_ticks(lab) > before, within_s)
-    except AssertionError:
-        return False
-    return True
+    return grows(lambda: cpu_ticks(lab.folder), within_s)
 
 
 def wait_paused(lab: Lab, node: Daemon) -> None:
@@ -53,7 +44,9 @@ def test_pauses(lab: Lab, tmp_path: Path) -> None:
     wait_paused(lab, node)
     lab.wait(lambda: lab.phase("alpha") == "paused", 5, "it says so")
     status = lab.status("alpha")
-    assert status.paused_by == "scratch"
+    me = getpass.getuser()
+    assert status.paused_by == status.jobs[0].paused_by == f"scratch (touched by {me})"
+    assert status.jobs[0].paused_until == status.paused_until
     assert status.paused_until is not None
     assert 3500 < status.paused_until - status.written_at <= 3601
 
@@ -83,7 +76,7 @@ def test_pauses(lab: Lab, tmp_path: Path) -> None:
     os.rename(private, there)
     lab.wait(lambda: lab.phase("alpha") == "paused", 5, "it is paused")
     wait_paused(lab, node)
-    assert "not a duration" in lab.status("alpha").paused_by
+    assert f"touched by {me}; '1 fortnight' is not a duration" in lab.status("alpha").paused_by
     assert lab.status("alpha").paused_by.startswith("spool")
     # What runs is stopped for good while it is paused.
     go.touch()
@@ -133,3 +126,68 @@ def test_an_idle_node_that_was_paused_takes_nothing(tmp_path: Path) -> None:
         pause.unlink()
         lab.wait_state(key, "a", State.DONE)
         assert steward.terminate() == 0
+
+
+def test_a_job_that_is_paused_by_name_is_not_begun(lab: Lab, gate: Gate) -> None:
+    """The node goes on with the others."""
+    lab.steward()
+    node = lab.node("alpha", "--no-steward")
+    (node.scratch / "pause").write_text("lab/some/a")
+    key = lab.batch("some", {"a": gate.command, "b": "true", "c": "true"})
+    for job in ("b", "c"):
+        lab.wait_state(key, job, State.DONE)
+    assert lab.state(key, "a") is State.PENDING
+    assert (lab.status("alpha").paused_until, gate.log) == (None, [])
+    (node.scratch / "pause").unlink()
+    gate.wait_begun()
+    # Now it stands still, and the node with its only slot; which isn't paused for all that.
+    (node.scratch / "pause").write_text("a 30m")
+    lab.wait(lambda: lab.phase("alpha") == "paused", 5, "it is paused")
+    status = lab.status("alpha")
+    assert status.jobs[0].paused_by.startswith("scratch (touched by ")
+    assert status.jobs[0].paused_until is not None and status.paused_until is None
+    assert 1700 < status.jobs[0].paused_until - status.written_at <= 1801
+    gate.open()
+    (node.scratch / "pause").write_text("30m lab/some/b")
+    assert State.PENDING not in lab.wait_finished(key)
+
+
+TRIES, NODES = 100, 2
+
+
+@pytest.mark.slow
+def test_every_pause_freezes_within_a_second(lab: Lab, tmp_path: Path) -> None:
+    """A hundred of a hundred, with sessions of their own and double forks; and each resume is as quick."""
+    lab.steward()
+    nodes = [lab.node(f"n{number}", "--no-steward") for number in range(NODES)]
+    jobs = {f"j{n}": f"exec {sys.executable} -S {BURNERS} {tmp_path}/begun{n}" for n in range(NODES)}
+    lab.batch("burning", jobs)
+    wait_until(lambda: len(list(tmp_path.glob("begun*"))) == NODES)
+    with ThreadPoolExecutor(NODES) as pool:
+        delays_s = [delay_s for found in pool.map(freeze_often, nodes) for delay_s in found]
+    assert len(delays_s) == TRIES and max(delays_s) <= 1.0, sorted(delays_s)[-5:]
+
+
+def freeze_often(node: Daemon) -> list[float]:
+    """For each pause, seconds until the last CPU time was used."""
+    pids = [pid for pid, _ in find_runs(node.scratch)]
+    assert len(pids) == 3
+    return [freeze_once(node.scratch / "pause", pids) for _ in range(TRIES // NODES)]
+
+
+def freeze_once(pause: Path, pids: list[int]) -> float:
+    def ticks() -> int:
+        return sum(map(ticks_of, pids))
+
+    wait_until(lambda: grows(ticks, 0.5), 2.0, every_s=0.0, what="they burn")
+    begun_s = time.monotonic()
+    pause.touch()
+    moved_s, seen = begun_s, ticks()
+    # What still runs on a machine that has better things to do may lie still for a moment too.
+    while (now_s := time.monotonic()) - moved_s < (0.25 if moved_s > begun_s else 1.0):
+        time.sleep(0.01)
+        if (now := ticks()) != seen:
+            moved_s, seen = now_s, now
+        assert moved_s - begun_s < 3.0, "they go on all the same"
+    pause.unlink()
+    return moved_s - begun_s

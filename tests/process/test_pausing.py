@@ -7,6 +7,7 @@ import json
 import pytest
 
 from nodewatch.process import PauseRequest, PauseState, Touch
+from nodewatch.process.pausing import hits
 
 TOUCH = Touch(inode=7, mtime_ns=1_000, content="10m")
 
@@ -40,6 +41,72 @@ def test_nonsense_pauses_for_an_hour_and_says_so(text: str) -> None:
     assert request.duration_s == 3600
     assert "is not a duration" in request.note
     assert len(request.note) < 400
+
+
+RUNNING = ("anna/hello/one", "anna/hello/two", "bert/other/one", "bert/other/2h")
+
+
+@pytest.mark.parametrize(
+    ("text", "duration_s", "targets"),
+    [
+        ("anna/hello/one", 3600, ("anna/hello/one",)),
+        ("30m anna/hello/one\n", 1800, ("anna/hello/one",)),
+        ("anna/hello/one\n30m", 1800, ("anna/hello/one",)),
+        ("anna/hello  two\n1h 30m", 5400, ("anna/hello", "anna/hello/two")),
+        ("anna/hello/later anna/hello/later", 3600, ("anna/hello/later",)),
+        ("two", 3600, ("anna/hello/two",)),
+        ("all", 3600, ()),
+        ("all 20m anna/hello/one", 1200, ()),
+        ("2h", 7200, ()),
+        ("2h bert/other/2h", 7200, ("bert/other/2h",)),
+    ],
+)
+def test_a_pause_may_be_for_some_jobs(text: str, duration_s: float, targets: tuple[str, ...]) -> None:
+    assert PauseRequest.parse(text, RUNNING) == PauseRequest(duration_s, "", targets)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["three", "30m three", "30m 2-1", "2h 3h", "a/b/c/d", "anna/", "/hello", "anna/../one", "30m anna/h!/x"],
+)
+def test_nonsense_beside_sense_pauses_everything(text: str) -> None:
+    request = PauseRequest.parse(text, RUNNING)
+    assert (request.duration_s, request.targets) == (3600, ())
+    assert "is not a duration" in request.note and "pausing everything for 1h" in request.note
+
+
+def test_a_name_that_several_jobs_have_pauses_all_of_them_and_says_so() -> None:
+    request = PauseRequest.parse("one 5h", RUNNING)
+    assert request.targets == ("anna/hello/one", "bert/other/one")
+    assert request.note.startswith("one means anna/hello/one and bert/other/one; 5h is too long")
+
+
+@pytest.mark.parametrize(
+    ("job", "hit"),
+    [("a/b/c", True), ("a/b/d", False), ("x/y/z", True), ("x/yy/z", False), ("a/b", False), ("x/y", True)],
+)
+def test_a_target_is_a_job_or_all_of_a_batch(job: str, hit: bool) -> None:
+    assert hits(("a/b/c", "x/y"), job) is hit
+
+
+def test_what_a_name_means_is_settled_once() -> None:
+    """A job that ends doesn't turn its pause into nonsense, which would stop all the others."""
+    touch = Touch(1, 1, "one")
+    state = PauseState().observe(touch, 0.0, ["a/b/one"])
+    assert state.observe(touch, 1.0, []).targets == ("a/b/one",)
+    assert carry_over(state, gap_s=1.0).targets == ("a/b/one",)
+    assert state.observe(None, 2.0).targets == ()
+
+
+def test_whose_a_file_is_makes_no_other_touch_of_it() -> None:
+    state = PauseState().observe(Touch(1, 1, "", uid=7), 0.0)
+    assert state.observe(Touch(1, 1, "", uid=None), 4000.0).until_s is None
+
+
+def test_the_record_of_an_earlier_version() -> None:
+    record = '{"touch": {"inode": 7, "mtime_ns": 1000, "content": "10m"}, "left_s": 9.0, "ends_at": 9.0, "note": ""}'
+    state = PauseState.from_json(record, 0.0, 0.0)
+    assert state == PauseState(TOUCH, 9.0)
 
 
 def test_a_touch_pauses_once() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from spoold import claims, publication
+from spoold import claims, publication, saves
 from spoold.records import Outcome
 from spoold.snapshot import BatchRef, list_batches, read_jobs, read_state
 from spoold.spool import Spool
@@ -80,6 +80,12 @@ class Cast:
         except Crash:
             return
 
+    def sweep_saves(self, trouble: Trouble | None) -> None:
+        try:
+            saves.sweep_saves(self.lab.reopen(self._hook(trouble)))
+        except Crash:
+            return
+
     # Nodes
 
     def as_node(self, node: str, trouble: Trouble | None, act: Callable[[Spool], object]) -> None:
@@ -108,6 +114,27 @@ class Cast:
         held = self.memory[ticket.node or ""]
         if (ref, ticket) in held:
             held.remove((ref, ticket))
+
+    def evict(self, spool: Spool, ref: BatchRef, ticket: Ticket) -> None:
+        """A node gives back a job that it holds, or believes to hold, and keeps what it saved."""
+        held = self.memory[ticket.node or ""]
+        if (ref, ticket) in held:
+            held.remove((ref, ticket))
+        if (ref.batch, ticket) in self._outcomes:
+            return
+        self._results += 1
+        files = {"out.txt": f"{ticket} {self._results}"}
+        try:
+            publication.stage(spool, self.lab.result(ref, ticket, Outcome.FAILED, files))
+        except FileNotFoundError:
+            assert not self._holds(ref, ticket)
+            return
+        spool.ops.flush()
+        if self._holds(ref, ticket):
+            saves.keep_save(spool, ref.namespace, ref.batch, ticket)
+            claims.give_back(spool, ref.folder, ticket)
+        else:
+            publication.discard(spool, ref.namespace, ref.batch, ticket)
 
     def _upload(self, spool: Spool, ref: BatchRef, ticket: Ticket, outcome: Outcome) -> None:
         # An attempt ends once: its node has that on its disk, whatever becomes of its daemon.

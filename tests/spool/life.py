@@ -1,8 +1,9 @@
 """A batch from its drop to its end, with everything that may befall a job, by processes that may die.
 
 ``a`` fails once and is retried by its node; ``c`` is lost with a node and run again; ``d`` depends on ``a``,
-fails, is retried on request after the batch was closed, and ends well; ``k`` is killed before it runs; ``l``
-is lost with three nodes, which is too many, and is retried as ``d`` is; ``t`` simply runs.
+fails, is retried on request after the batch was closed, and ends well; ``e`` is evicted, and its next attempt
+finds what was saved; ``k`` is killed before it runs; ``l`` is lost with three nodes, which is too many, and is
+retried as ``d`` is; ``t`` simply runs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from distribute_compute_config.errors import DistributeError
-from spoold import claims, publication
+from spoold import claims, publication, saves
 from spoold.fsops import FileOps
 from spoold.records import Outcome, RetryRequest, encode
 from spoold.snapshot import BatchRef, find_batch, list_batches, read_state
@@ -25,10 +26,10 @@ from tests.spool.witness import Witness
 MOST_ROUNDS = 30
 ROUND_S = 11.0
 INPUT = "an input"
-JOBS = {"a": "retries: 1", "c": "", "d": "depends: [a]", "k": "", "l": "", "t": ""}
-ENDS = {"a": "done", "c": "done", "d": "done", "k": "cancelled", "l": "done", "t": "done"}
+JOBS = {"a": "retries: 1", "c": "", "d": "depends: [a]", "e": "", "k": "", "l": "", "t": ""}
+ENDS = {"a": "done", "c": "done", "d": "done", "e": "done", "k": "cancelled", "l": "done", "t": "done"}
 RETRIES = {"a": 1}
-FAILING, NEVER_RUN = ("a", "d"), "k"
+FAILING, EVICTED, NEVER_RUN = ("a", "d"), "e", "k"
 #: Nodes that take one job and are never heard of again.
 VANISHING = {"v1": "c", "v2": "l", "v3": "l", "v4": "l"}
 
@@ -182,6 +183,9 @@ class Life:
         return next((n for n, taken in VANISHING.items() if taken == job and n not in self._gone), "")
 
     def _deliver(self, spool: Spool, ref: BatchRef, ticket: Ticket) -> None:
+        if ticket.job == EVICTED and ticket.attempt == 1:
+            self._evict(spool, ref, ticket)
+            return
         errors = publication.count_errors(spool, ref.namespace, ref.batch, ticket)
         outcome = Outcome.FAILED if ticket.job in FAILING and not errors else Outcome.DONE
         publication.stage(spool, self.lab.result(ref, ticket, outcome))
@@ -193,6 +197,12 @@ class Life:
             publication.finish(spool, ref.folder, ref.namespace, ref.batch, ticket)
         else:
             publication.discard(spool, ref.namespace, ref.batch, ticket)
+
+    def _evict(self, spool: Spool, ref: BatchRef, ticket: Ticket) -> None:
+        publication.stage(spool, self.lab.result(ref, ticket, Outcome.FAILED))
+        spool.ops.flush()
+        saves.keep_save(spool, ref.namespace, ref.batch, ticket)
+        claims.give_back(spool, ref.folder, ticket)
 
     def _mine(self, spool: Spool, state: State) -> list[tuple[BatchRef, Ticket]]:
         return [one for one in self._tickets(spool, state) if one[1].node == self.node]

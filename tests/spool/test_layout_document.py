@@ -24,6 +24,7 @@ from spoold.leases import make_lease, try_acquire
 from spoold.losses import Loss, LossCause, note_loss
 from spoold.publication import finish, keep_attempt, publish, stage
 from spoold.records import BuildRecord, NodeInfo, NodeStatus, Outcome, RetryRequest, encode
+from spoold.saves import keep_save
 from spoold.snapshot import BatchRef
 from spoold.spool import Settings, Spool, parse_settings
 from spoold.steward import Steward
@@ -53,6 +54,7 @@ RECORDS = {
     "`holder.json`": records.HolderRecord,
     "a running job": records.RunningJob,
     "a quarantine": records.Quarantine,
+    "a pause of some jobs": records.JobPause,
     "`NODE.ok`, `NODE.failed`": records.BuildRecord,
     "`TICKET.lost`, `TICKET.returned`": records.LossRecord,
     "`NAME.retry`": records.RetryRequest,
@@ -107,6 +109,7 @@ def _root_places() -> Iterator[Place]:
         (path,) = quoted(shown)
         yield Place(path, path.endswith("/"), int(mode, 8))
     yield Place("archive/.staging/NAMESPACE/BATCH/JOB~ATTEMPT@NODE/", True)
+    yield Place("archive/.resume/NAMESPACE/BATCH/JOB~ATTEMPT/", True)
 
 
 def _batch_places() -> Iterator[Place]:
@@ -134,7 +137,7 @@ def _archive_places() -> Iterator[Place]:
         yield Place(f"archive/NAMESPACE/BATCH/{name}", name.endswith("/"), mode)
 
 
-RESULT = r"archive/(?:\.staging/)?(?P<batch>[^/.][^/]*/[^/]+)/(?P<attempt>[^/.][^/]*)/(?P<file>.+)"
+RESULT = r"archive/(?:\.staging/|\.resume/)?(?P<batch>[^/.][^/]*/[^/]+)/(?P<attempt>[^/.][^/]*)/(?P<file>.+)"
 FREE = ("incoming/", "rejected/", "tmp/")
 
 
@@ -240,6 +243,10 @@ def _end_badly(lab: Lab, ref: BatchRef) -> None:
     keep_attempt(lab.spool, "ns", "b", tried)
     again = give_back(lab.spool, ref.folder, tried)
     assert again is not None
+    evicted = lab.claim(ref, "g")
+    stage(lab.spool, lab.result(ref, evicted, Outcome.FAILED))
+    keep_save(lab.spool, "ns", "b", evicted)
+    give_back(lab.spool, ref.folder, evicted)
     tried = lab.claim(ref, "g")
     stage(lab.spool, lab.result(ref, tried, Outcome.FAILED))
     keep_attempt(lab.spool, "ns", "b", tried)
@@ -326,7 +333,7 @@ def test_a_result_is_what_the_page_says(life: tuple[Lab, Witness]) -> None:
     found: dict[str, set[str]] = {}
     for path in life[1].modes:
         match = re.fullmatch(RESULT, path)
-        if match and not path.startswith("archive/.staging"):
+        if match and not path.startswith(("archive/.staging", "archive/.resume")):
             found.setdefault(f"{match['batch']}/{match['attempt']}", set()).add(match["file"])
     assert {"ns/b/a", "ns/b/g~1", "ns/b/g", "ns/b/f~1", "ns/b/f", "ns/b/m~1"} <= set(found)
     for files in found.values():

@@ -158,6 +158,18 @@ class SpoolMachine(RuleBasedStateMachine):
         node, ref, ticket = held[pick % len(held)]
         self.cast.as_node(node, trouble, lambda spool: self.cast.deliver(spool, ref, ticket, outcome))
 
+    @precondition(lambda self: any(self.cast.memory.values()))
+    @rule(pick=picks, trouble=troubles(12))
+    def evict(self, pick: int, trouble: Trouble | None) -> None:
+        """A node gives a job back that it has, or believes it has; what it saved waits for the next attempt."""
+        held = [(node, *one) for node in NODES for one in self.cast.memory[node]]
+        node, ref, ticket = held[pick % len(held)]
+        self.cast.as_node(node, trouble, lambda spool: self.cast.evict(spool, ref, ticket))
+
+    @rule(trouble=troubles(6))
+    def sweep_saves(self, trouble: Trouble | None) -> None:
+        self.cast.sweep_saves(trouble)
+
     # What must hold
 
     @invariant()
@@ -180,7 +192,9 @@ class SpoolMachine(RuleBasedStateMachine):
                 break
         assert (list_batches(spool), self.lab.incoming()) == ([], [])
         cast.sweep_staging(None)
+        cast.sweep_saves(None)
         assert not list(spool.layout.archive.glob(".staging/**/*@*"))
+        assert not list(spool.layout.archive.glob(".resume/**/*~*"))
         for ref in list_batches(spool, finished=True):
             assert set(self.lab.tickets(ref)) <= {"done", "failed", "cancelled"}
 

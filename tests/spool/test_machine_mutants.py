@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from spoold import claims, publication, retrying, steward
+from spoold import claims, publication, retrying, saves, steward
 from spoold.layout import BatchFolder
 from spoold.publication import LostResult, finish
 from spoold.records import Outcome
@@ -85,6 +85,11 @@ def reopen_nothing(spool: Spool, ref: BatchRef) -> BatchRef:
     return ref
 
 
+def sweep_all_saves(spool: Spool, namespace: str, batch: str) -> None:
+    for save in spool.ops.names(spool.layout.saves_root / namespace / batch):
+        spool.ops.remove_tree(spool.layout.saves_root / namespace / batch / save)
+
+
 Places = tuple[tuple[object, str], ...]
 
 MUTANTS: dict[str, tuple[Places, Callable[..., object]]] = {
@@ -95,6 +100,7 @@ MUTANTS: dict[str, tuple[Places, Callable[..., object]]] = {
     "publish deafly": (((publication, "publish"),), publish_deafly),
     "finish": (((publication, "finish"), (steward, "finish")), finish_by_copy),
     "set aside": (((publication, "_set_aside"),), set_nothing_aside),
+    "sweep saves": (((saves, "sweep_batch"),), sweep_all_saves),
     "reopen": (((retrying, "_reopen"),), reopen_nothing),
 }
 

@@ -29,6 +29,8 @@ from tests.spool.living import check_end
 from tests.spool.node_life import NodeLife
 from tests.spool.stable import Disk, Keep, is_step, keep_half, keep_nothing
 
+pytestmark = pytest.mark.timeout(400)
+
 DROP = "b.yaml"
 ALL_SETS_UP_TO = 5
 

@@ -33,6 +33,7 @@ class Witness:
         self._headers: dict[str, bytes] = {}
         self._published: set[tuple[str, str, int]] = set()
         self._looked = False
+        self._saves: dict[tuple[str, str, int], str] = {}
         self.void: set[tuple[str, str]] = set()
 
     def look(self) -> None:
@@ -44,6 +45,7 @@ class Witness:
             folder = self._place(batch)
             if folder is not None:
                 self._check_tickets(batch, folder)
+                self._check_saves(batch, folder)
         self._check_published()
         self._looked = True
 
@@ -83,6 +85,27 @@ class Witness:
                 check_end(record, state, ticket)
             if record is not None:
                 self._check_record(batch, record, state, ticket)
+
+    def _check_saves(self, batch: str, folder: BatchFolder) -> None:
+        """A save is whole and never changes, and the newest one is there as long as its job can go on."""
+        place = self._spool.layout.saves_root / "ns" / batch
+        newest = {job: attempt for (at, job, attempt) in sorted(self._saves) if at == batch}
+        for name in self._spool.ops.names(place):
+            record = read_record(self._spool, place / name)
+            assert record is not None and name == f"{record.job}~{record.attempt}"
+            check_files(place / name, record)
+            digest = digest_of(place / name)
+            key = (batch, record.job, record.attempt)
+            assert self._saves.setdefault(key, digest) == digest, (key, "changed")
+            newest[record.job] = max(newest.get(record.job, 0), record.attempt)
+        for job, attempt in newest.items():
+            state = next(s for s in State for t in read_state(self._spool, folder, s) if t.job == job)
+            if state.terminal:
+                # It may be swept from now on, whatever becomes of the job: a `retry` begins it anew.
+                for key in [key for key in self._saves if key[:2] == (batch, job)]:
+                    del self._saves[key]
+            else:
+                assert (place / f"{job}~{attempt}").is_dir(), (job, attempt, "what was saved is gone")
 
     def _check_attempt(self, batch: str, state: State, ticket: Ticket) -> None:
         key = (batch, ticket.job)

@@ -12,7 +12,8 @@ from pathlib import Path
 from nodewatch.capacity import Grant
 from nodewatch.evicting import read_eviction
 from nodewatch.folders import remove, unlock, unlock_folder
-from nodewatch.process import ExitRecord, read_exit, was_started
+from nodewatch.process import ExitRecord, is_of_this_boot, read_exit, was_started
+from spoold.calls import sync_file_system
 from spoold.tickets import Ticket, parse_tickets
 
 
@@ -88,7 +89,24 @@ class AttemptFolder:
         return self.path / "grant.json"
 
     def exit(self) -> ExitRecord | None:
+        """How its run ended; None if it hasn't, or if that isn't known for sure.
+
+        When a machine loses its power, what a job wrote just before may be cut off although the record
+        stands: one of an earlier boot counts only if all was flushed.
+        """
+        if not is_of_this_boot(self.path) and not self._flushed.exists():
+            return None
         return read_exit(self.path)
+
+    def flush(self) -> None:
+        """Bring all of it to stable storage, as it can't be delivered soon. Raises OSError."""
+        if not self._flushed.exists():
+            sync_file_system(self.path)
+            self._flushed.touch()
+
+    @property
+    def _flushed(self) -> Path:
+        return self.path / "flushed"
 
     def started(self) -> bool:
         return was_started(self.path)

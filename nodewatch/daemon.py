@@ -15,23 +15,23 @@ from distribute_compute_config.errors import DistributeError
 from nodewatch.cache import Cache
 from nodewatch.capabilities import find_capabilities
 from nodewatch.config import NodeConfig
+from nodewatch.guard import Guard
 from nodewatch.inheritance import Inheritance
 from nodewatch.lease import NodeLease
 from nodewatch.ledger import Ledger
-from nodewatch.owner import Aside, OwnerWatch
+from nodewatch.outcomes import FENCED
 from nodewatch.presence import make_node_folder, publish_node
 from nodewatch.process import Delegation, ExitRecord, Launcher, Undelegated, delegate
 from nodewatch.quarantine import Quarantines
 from nodewatch.queue import Claimed, Queue
 from nodewatch.reporting import Reporter
-from nodewatch.scratch import Scratch
 from nodewatch.slot import Slot, Tools
 from nodewatch.strays import Strays
-from nodewatch.supervisor import Supervisor
 from nodewatch.topology import lend, read_siblings
 from nodewatch.uploading import Uploader
 from nodewatch.workers import Work, Workers
 from spoold.daemon import StewardLoop
+from spoold.leases import LeaseHeld, SettingsMismatch, require_agreement
 from spoold.mounts import is_local
 from spoold.records import Limiting, NodeInfo, Quarantine, RecordError
 from spoold.snapshot import read_status
@@ -58,11 +58,10 @@ class Orders:
 class Node:
     """One workstation's daemon. ``run`` works until ``stop``; with ``requeue`` it gives its jobs back."""
 
-    def __init__(self, spool: Spool, config: NodeConfig, orders: Orders) -> None:
+    def __init__(self, spool: Spool, config: NodeConfig, orders: Orders, guard: Guard) -> None:
         self._spool, self._config = spool, config
         self._stop, self._requeue, self._wake = orders.stop, orders.requeue, orders.wake
-        self._scratch = Scratch(config.scratch, config.min_free_bytes)
-        self._scratch.make()
+        self._scratch, self._supervisor, self._guard = guard.scratch, guard.supervisor, guard
         self._capabilities = find_capabilities(config)
         self._quarantines = Quarantines(_read_quarantines(spool, config.name))
         self._ledger = Ledger(config.capacity)
@@ -72,7 +71,8 @@ class Node:
         self._strays = Strays(spool, config.name, self._scratch)
         self._steward_wake = Event()
         self._idle, self._untold = Event(), Event()
-        self._lease = NodeLease(spool, config.name)
+        self._lease = NodeLease(spool, config.name, self._scratch, self._make_way)
+        self._successor = ""
         self._steward = (
             StewardLoop(spool, self._stop, self._steward_wake, self._wake.set) if config.steward else None
         )
@@ -80,18 +80,18 @@ class Node:
         self._losses, self._tidy_at_s = 0, 0.0
 
     def run(self) -> bool:
-        """Returns whether something goes on without us, so that the lease must stand. Raises LeaseHeld."""
-        lock = self._scratch.lock()
-        self._scratch.write_pid()
+        """Returns whether something goes on without us, so that the lease must stand.
+
+        Raises LeaseHeld or SettingsMismatch.
+        """
         make_node_folder(self._spool, self._config.name)
         self._lease.take(self._stop)
+        self._agree()
         self._delegation = _find_delegation(self._config)
         publish_node(self._spool, self._describe())
         with Launcher(self._delegation) as launcher:
-            self._supervisor = Supervisor(self._scratch, self._config.evict)
-            self._owner = OwnerWatch(self._config.aside, self._supervisor.spent_s, self._step_aside)
             self._queue.barred = self._supervisor.barred
-            self._uploader = Uploader(self._spool, self._config.name, self._uploaded)
+            self._uploader = Uploader(self._spool, self._config.name, self._uploaded, self._lease.is_ours)
             tools = self._tools(launcher)
             work = Work(
                 lambda: Slot(tools), self._take_next, self._rest, self._wake.set, self._stop, self._requeue
@@ -108,11 +108,25 @@ class Node:
                 self._quarantines,
                 self._problems,
             )
+            self._guard.on_aside = self._reporter.stir
             left_running = self._work() or bool(self._uploader.waiting)
         if not left_running:
             self._lease.release()
-        lock.release()
+        if self._successor:
+            raise LeaseHeld(
+                f"node {self._config.name!r} runs on {self._successor} by now",
+                "this daemon was not heard of for too long; what ran here was stopped",
+                "give one of the two another --name",
+            )
         return left_running
+
+    def _agree(self) -> None:
+        """RACE: of daemons that start at one time each sees the other's lease only now."""
+        try:
+            require_agreement(self._spool, self._stop, self._spool.layout.node(self._config.name).lease)
+        except SettingsMismatch:
+            self._lease.release()
+            raise
 
     def _tools(self, launcher: Launcher) -> Tools:
         cache = Cache(self._scratch.cache, self._config.cache_bytes)
@@ -133,8 +147,6 @@ class Node:
         )
 
     def _work(self) -> bool:
-        self._owner.start()
-        self._supervisor.start()
         self._uploader.start()
         steward = self._start_steward() if self._steward else None
         watcher = Watcher(self._wake)
@@ -148,10 +160,8 @@ class Node:
             return self._workers.work(resumed)
         finally:
             watcher.close()
-            self._owner.close()
             self._reporter.close()
             self._uploader.close(_GIVE_BACK_S if self._requeue.is_set() else _CLOSE_UPLOADS_S)
-            self._supervisor.close()
             if steward:
                 self._steward_wake.set()
                 steward.join(_CLOSE_UPLOADS_S)
@@ -175,7 +185,7 @@ class Node:
         if not self._free() or self._nothing_there() or not self._queue.look():
             return None
         self._reporter.hear_anew()
-        return self._queue.take() if self._free() else None
+        return self._queue.take() if self._free() and self._lease.is_ours() else None
 
     def _nothing_there(self) -> bool:
         """Our own steward has looked, and there is no batch: it wakes us when there is one."""
@@ -210,7 +220,8 @@ class Node:
         self._tidy_at_s = now_s + _TIDY_ROUNDS * self._spool.settings.rescan_s
         batches = self._queue.batches()
         self._scratch.remove_trees_except(set(batches))
-        self._strays.look(batches)
+        if batches and self._lease.is_ours():
+            self._strays.look(batches)
 
     def _free(self) -> bool:
         self._slot_trouble = ""
@@ -225,15 +236,21 @@ class Node:
 
     # The rest
 
-    def _step_aside(self, aside: Aside) -> None:
-        self._supervisor.step_aside(aside)
-        self._reporter.stir()
-
     def _note(self, claimed: Claimed, ended: ExitRecord) -> None:
         """Learn from how a job ended by itself whether this node is to be trusted with its batch."""
         failed = ended.kill_reason is None and ended.exit_code != 0 and not ended.over_memory
         if self._quarantines.note(claimed.ref.key, failed, ended.wall_s):
             self._queue.forget(claimed.ref.key)
+
+    def _make_way(self, successor: str) -> None:
+        """Another daemon lives under our name: end what runs here, and then ourselves."""
+        _log.error("this node runs on %s by now: what runs here is stopped", successor)
+        self._successor = successor
+        for slot in self._workers.slots:
+            if slot.claimed:
+                slot.end(slot.claimed, FENCED)
+        for order in (self._requeue, self._stop, self._wake):
+            order.set()
 
     def _start_steward(self) -> Thread:
         assert self._steward is not None
@@ -264,7 +281,7 @@ class Node:
             _log.debug("no hint to the steward: %s", error)
 
     def _problems(self) -> list[str]:
-        found = [self._trouble, self._slot_trouble, self._uploader.trouble, self._owner.trouble]
+        found = [self._trouble, self._slot_trouble, self._uploader.trouble, self._guard.owner.trouble]
         if self._scratch.full():
             free = self._scratch.free_bytes() >> 20
             found.append(f"{self._scratch.path} has only {free} MiB left: no more jobs are taken")

@@ -16,6 +16,7 @@ from distribute_compute_config.errors import DistributeError
 
 if TYPE_CHECKING:
     from nodewatch.config import NodeConfig
+    from nodewatch.guard import Guard
 
 _ASIDE = "nodewatch.aside"
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -44,7 +45,15 @@ def _read_config(context: click.Context, parameter: click.Parameter, value: Path
     callback=_read_config,
     help="nodewatch.yaml; by default in the user's configuration folder or /etc/distribute.",
 )
-@click.option("--spool", envvar="DISTRIBUTE_SPOOL", required=True, type=_FOLDER, help="The shared spool.")
+# Not a `click.Path`, which looks at it: the spool may hang.
+@click.option(
+    "--spool",
+    envvar="DISTRIBUTE_SPOOL",
+    required=True,
+    type=Path,
+    metavar="DIRECTORY",
+    help="The shared spool.",
+)
 @click.option("--name", help="This node's name; by default the host's.")
 @click.option("--scratch", type=_FOLDER, help="A folder on a local disk for running jobs.")
 @click.option(
@@ -94,14 +103,32 @@ def command(spool: Path, verbose: bool, stop: bool, requeue: bool, **values: Any
 
 
 def _work(config: NodeConfig, verbose: bool, requeue: bool) -> None:
-    from nodewatch.daemon import Node, Orders
-    from nodewatch.stopping import REQUEUE_SIGNAL
-    from spoold.leases import require_agreement
-    from spoold.main import crash_loudly, end_on_signal, set_up_logging
+    from nodewatch.guard import Guard
+    from spoold.main import crash_loudly, set_up_logging
     from spoold.spool import open_spool
 
     set_up_logging(verbose)
     crash_loudly()
+    if not config.scratch.exists():
+        # Nothing runs here: no folder is made for a spool that is none.
+        open_spool(config.spool)
+    with Guard(config) as guard:
+        left_running = _work_on(guard, config, requeue)
+    if left_running:
+        # Not by sys.exit: the lease's finaliser would remove its file, and others would requeue the job.
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _work_on(guard: Guard, config: NodeConfig, requeue: bool) -> bool:
+    """Until told to stop; whether something goes on without us."""
+    from nodewatch.daemon import Node, Orders
+    from nodewatch.stopping import REQUEUE_SIGNAL
+    from spoold.leases import require_agreement
+    from spoold.main import end_on_signal
+    from spoold.spool import open_spool
+
     opened = open_spool(config.spool)
     orders = Orders(Event(), Event(), Event())
     end_on_signal(orders.stop, orders.wake)
@@ -110,12 +137,7 @@ def _work(config: NodeConfig, verbose: bool, requeue: bool) -> None:
         # No daemon runs here; what an earlier one left is given back by one that takes nothing new.
         orders.requeue.set()
     require_agreement(opened, orders.stop, opened.layout.node(config.name).lease)
-    left_running = Node(opened, config, orders).run()
-    if left_running:
-        # Not by sys.exit: the lease's finaliser would remove its file, and others would requeue the job.
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(0)
+    return Node(opened, config, orders, guard).run()
 
 
 def _make_config(

@@ -31,28 +31,36 @@ class Elsewhere:
     succeeded: bool
 
 
-def look_elsewhere(spool: Spool, folder: BatchFolder, key: str, node: str) -> Elsewhere:
-    """Three listings, and two looks at each node that did a job of the batch ``key`` well."""
+def look_elsewhere(
+    spool: Spool, folder: BatchFolder, key: str, node: str, silent_s: Callable[[str], float]
+) -> Elsewhere:
+    """Three listings, and three looks at each node that did a job of the batch ``key`` well.
+
+    ``silent_s`` is for how long a node's lease was seen unrefreshed.
+    """
 
     def others(*states: State) -> set[str]:
         tickets = (ticket for state in states for ticket in read_state(spool, folder, state))
         return {ticket.node for ticket in tickets if ticket.node and ticket.node != node}
 
     busy = bool(others(State.CLAIMED, State.PUBLISHING))
-    return Elsewhere(busy, any(_takes(spool, other, key) for other in sorted(others(State.DONE))))
+    return Elsewhere(busy, any(_takes(spool, other, key, silent_s) for other in sorted(others(State.DONE))))
 
 
-def _takes(spool: Spool, node: str, key: str) -> bool:
-    """Whether a node is there and takes jobs of the batch, as far as it says."""
+def _takes(spool: Spool, node: str, key: str, silent_s: Callable[[str], float]) -> bool:
+    """Whether a node lives and takes jobs of the batch, as far as it says."""
     place = spool.layout.node(node)
-    if place.lease.name not in spool.ops.names(place.path):
+    if place.lease.name not in spool.ops.names(place.path) or silent_s(node) >= spool.settings.lease_s:
         return False
     try:
         status = read_status(spool, node)
     except RecordError:
         # Nothing that can be read speaks against it.
         return True
-    return status is None or all(f"{one.namespace}/{one.batch}" != key for one in status.quarantines)
+    if status is None:
+        return True
+    # A pause ends by itself: a batch is rather kept waiting than eaten meanwhile.
+    return not status.draining and all(f"{one.namespace}/{one.batch}" != key for one in status.quarantines)
 
 
 class Quarantines:

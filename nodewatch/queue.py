@@ -18,10 +18,12 @@ from nodewatch.capacity import Grant, is_sharing, need_of
 from nodewatch.ledger import Ledger
 from nodewatch.picking import Candidate, Group, Line, PickBatch, may_run
 from nodewatch.process.pausing import hits
-from nodewatch.quarantine import Quarantines, look_elsewhere
+from nodewatch.quarantine import Elsewhere, Quarantines, look_elsewhere
 from nodewatch.scheduling import Reservation, Waiting, choose
 from nodewatch.scratch import Scratch
 from spoold.claims import claim
+from spoold.layout import BatchFolder
+from spoold.leases import LeaseWatch
 from spoold.pacing import spacing_s
 from spoold.records import BatchHeader, JobSpec, RecordError
 from spoold.snapshot import (
@@ -102,6 +104,7 @@ class Queue:
         self._reservation: Reservation | None = None
         self._building: dict[str, str] = {}
         self._doubtful: Candidate | None = None
+        self._watch = LeaseWatch(spool.settings.heartbeat_s)
         self._listed_s, self._listing_took_s = -1e9, 0.0
         self._rounds = _IDLE_ROUNDS
         self._lock = Lock()
@@ -243,6 +246,9 @@ class Queue:
         keys = {ref.key for ref in refs}
         self._known = {key: known for key, known in self._known.items() if key in keys}
         self._useless = {key: why for key, why in self._useless.items() if key in keys}
+        if self._doubtful and self._doubtful.header.key not in keys:
+            # It was ours, and given back while the server wasn't heard of: its batch has ended.
+            self._doubtful = None
         self._quarantines.keep_only(keys)
         found = [self._look_at(ref) for ref in refs if ref.key not in self._useless]
         return [batch for batch in found if batch]
@@ -291,6 +297,12 @@ class Queue:
         if read_kills(self._spool, folder, header.submitter_uid).batch:
             return False
         key = header.key
-        if not self._quarantines.admits(key, lambda: look_elsewhere(self._spool, folder, key, self._node)):
+        if not self._quarantines.admits(key, lambda: self._look_elsewhere(folder, key)):
             return False
         return not header.needs_build or self._node not in read_builds(self._spool, folder).failed
+
+    def _look_elsewhere(self, folder: BatchFolder, key: str) -> Elsewhere:
+        return look_elsewhere(self._spool, folder, key, self._node, self._silent_s)
+
+    def _silent_s(self, node: str) -> float:
+        return self._watch.look(self._spool.layout.node(node).lease, self._clock())

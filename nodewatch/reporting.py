@@ -67,11 +67,13 @@ class Reporter:
         self._folder = spool.layout.node(config.name)
         self._logs: dict[tuple[str, Ticket], list[_LiveLog]] = {}
         self._seen: dict[str, float] = {}
+        self._seen_s: dict[str, float] = {}
         self._earlier: tuple[RunningJob, ...] = ()
         self._told: tuple[RunningJob, ...] = ()
         self._written: NodeStatus | None = None
         self._stop, self._stir = Event(), Event()
         self._looking, self._looked_s = Lock(), -1e9
+        self._checked_s = time.monotonic()
         self._thread = Thread(target=self._run, name="reporter", daemon=True)
         self.draining = False
         self.spool_full = False
@@ -135,6 +137,9 @@ class Reporter:
         if self._lease.mend():
             self._regain_lost()
             self._lease.settle()
+        elif self._is_check_due():
+            # RACE: a steward that stood still goes on to give back what it found to be of a dead node.
+            self._regain_lost()
         names = self._spool.ops.names(self._folder.path)
         self.draining = self._folder.drain.name in names
         # Perhaps an earlier daemon's.
@@ -151,6 +156,15 @@ class Reporter:
                 _log.info("%s: %s", slot.key, reason)
                 slot.end(claimed, reason)
 
+    def _is_check_due(self) -> bool:
+        """Whether to look at our jobs' tickets: once in ``lease_s``, while the name is surely ours."""
+        now_s = time.monotonic()
+        if now_s - self._checked_s < self._spool.settings.lease_s or not self._lease.is_ours():
+            return False
+        self._checked_s = now_s
+        # An unmounted spool has no tickets either.
+        return self._spool.layout.batches.is_dir()
+
     def _take_away(self, mark: Path) -> None:
         try:
             self._spool.ops.unlink(mark)
@@ -162,9 +176,7 @@ class Reporter:
         """Take back, or stop, the jobs that were given away while nobody heard of this node."""
         for slot in self._slots():
             claimed = slot.claimed
-            if claimed is None or claimed.ticket in read_state(
-                self._spool, claimed.ref.folder, State.CLAIMED
-            ):
+            if claimed is None or self._holds(claimed):
                 continue
             if slot.take_over(claimed):
                 _log.warning("%s goes on as the next attempt", slot.key)
@@ -172,11 +184,20 @@ class Reporter:
                 _log.warning("%s: %s", slot.key, FENCED)
                 slot.end(claimed, FENCED)
 
+    def _holds(self, claimed: Claimed) -> bool:
+        folder = claimed.ref.folder
+        if claimed.ticket in read_state(self._spool, folder, State.CLAIMED):
+            return True
+        # NFS 3 may hide a name until its folder changes.
+        self._spool.ops.refresh(folder.state(State.CLAIMED))
+        return claimed.ticket in read_state(self._spool, folder, State.CLAIMED)
+
     def _lasting(self) -> list[tuple[Slot, Claimed]]:
         """What was here at the last look too: a short job isn't worth a message to the server."""
         now = {slot.key: (slot, claimed) for slot in self._slots() if (claimed := slot.claimed)}
         lasting = [there for key, there in now.items() if key in self._seen]
         self._seen = {key: self._seen.get(key, time.time()) for key in now}
+        self._seen_s = {key: self._seen_s.get(key, time.monotonic()) for key in now}
         return lasting
 
     # Telling
@@ -269,7 +290,8 @@ class Reporter:
             for log in self._logs.pop(gone):
                 self._spool.ops.unlink(log.target)
         for (key, ticket), claimed in now.items():
-            if key in self._seen and time.time() - self._seen[key] >= self._spool.settings.rescan_s / 2:
+            seen_s = self._seen_s.get(key)
+            if seen_s is not None and time.monotonic() - seen_s >= self._spool.settings.rescan_s / 2:
                 for log in self._logs.setdefault((key, ticket), self._open_logs(claimed)):
                     self._copy(log)
 

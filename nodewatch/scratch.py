@@ -45,6 +45,10 @@ class Scratch:
         return self.path / "pid"
 
     @property
+    def _lease_token(self) -> Path:
+        return self.path / "lease-token"
+
+    @property
     def runs(self) -> Path:
         return self.path / "runs"
 
@@ -83,6 +87,19 @@ class Scratch:
         private = self.pid.with_suffix(".new")
         private.write_text(f"{os.getpid()}\n")
         private.replace(self.pid)
+
+    def keep_lease(self, token: str) -> None:
+        """Remember which hold of the lease is ours: whoever has the lock after us knows that it is over."""
+        private = self._lease_token.with_suffix(".new")
+        private.write_text(token)
+        private.replace(self._lease_token)
+
+    def last_lease(self) -> str | None:
+        """The token of the hold that this folder's daemon had last; None if that isn't known."""
+        try:
+            return self._lease_token.read_text() or None
+        except FileNotFoundError:
+            return None
 
     def tree(self, namespace: str, batch: str, place: int | None = None) -> Tree:
         """The batch's tree, or the copy of it that jobs at ``place`` work in."""

@@ -33,7 +33,6 @@ from nodewatch.process import (
     Run,
     RunSpec,
     adopt,
-    read_exit,
     sweep,
     was_started,
 )
@@ -297,7 +296,7 @@ class Slot:
 
     def _exit(self, folder: AttemptFolder) -> ExitRecord:
         """The record of a run whose runner is gone. Raises Lost if there is none."""
-        ended = read_exit(folder.path)
+        ended = folder.exit()
         if ended is None:
             sweep(folder.path)
             raise Vanished(f"the runner in {folder.path} is gone", "nobody knows how the job ended")

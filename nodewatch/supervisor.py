@@ -14,10 +14,11 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from distribute_compute_config.errors import DistributeError
+from nodewatch.attempts import list_attempts
 from nodewatch.evicting import EVICTED, Checkpoint
 from nodewatch.folders import remove, replace_text
 from nodewatch.owner.policy import Aside, Stance
-from nodewatch.process import Limits, PauseState, Run, Touch, Usage, peek, read_exit, stop
+from nodewatch.process import Limits, PauseState, Run, Touch, Usage, adopt, peek, read_exit, stop
 from nodewatch.process.pausing import MOST_CONTENT_BYTES, hits
 from nodewatch.scratch import Scratch
 from nodewatch.steering import SteeredRun
@@ -60,6 +61,7 @@ class Supervisor:
         self._lock = Lock()
         self._runs: dict[str, SteeredRun] = {}
         self._adopted: set[str] = set()
+        self._earlier: set[str] = set()
         self._here, self._spool = _restore(scratch.pause_record)
         self._aside = Aside()
         self._spent_s, self._most_spent_s = 0.0, 0.0
@@ -73,6 +75,27 @@ class Supervisor:
         self._stop.set()
         self._thread.join()
 
+    def adopt_earlier(self) -> None:
+        """Watch over what runs here already, until somebody adds it or it ends. Before ``start``.
+
+        How long it may run, and what it saves before it is evicted, isn't known yet: it is stopped only.
+        """
+        for folder in list_attempts(self._scratch.runs):
+            key = "/".join((*folder.path.parts[-3:-1], folder.attempt_name))
+            for run_dir in (folder.path, folder.build):
+                run = adopt(run_dir)
+                if run:
+                    self.adopt_paused(key)
+                    self.add(key, run)
+                    self._earlier.add(key)
+
+    def _let_go(self, run_dir: Path) -> None:
+        """Of a run that was adopted before anybody asked for it."""
+        for key in [key for key in self._earlier if self._runs[key].run.run_dir == run_dir]:
+            self._earlier.discard(key)
+            self._adopted.discard(key)
+            self._runs.pop(key).run.close()
+
     def add(
         self, key: str, run: Run, limits: Limits = _NO_LIMITS, checkpoint: Checkpoint | None = None
     ) -> None:
@@ -82,6 +105,7 @@ class Supervisor:
         is what it asks for before it is evicted.
         """
         with self._lock:
+            self._let_go(run.run_dir)
             self._runs[key] = SteeredRun(run, limits, checkpoint, stopped=key in self._adopted)
 
     def adopt_paused(self, key: str) -> None:
@@ -220,6 +244,9 @@ class Supervisor:
     def _apply(self) -> None:
         views = self._views()
         with self._lock:
+            for ended in [key for key in self._earlier if not self._runs[key].run.alive()]:
+                self._spent_s += _cpu_s(self._runs[ended].run)
+                self._let_go(self._runs[ended].run.run_dir)
             keys = list(self._runs)
         for key in keys:
             # RACE: a run is closed only after ``remove``, which waits for this lock.
@@ -244,6 +271,13 @@ class Supervisor:
         if steered is None:
             return
         why = self._why_evict(pause_of_it)
+        if key in self._earlier:
+            # What it saves first isn't known yet.
+            if why or pause_of_it:
+                steered.stand_still()
+            else:
+                steered.go_on()
+            return
         if why and not steered.evicted:
             _log.info("%s: %s%s", key, EVICTED, why)
             steered.evict(f"{EVICTED}{why}")

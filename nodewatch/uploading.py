@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -47,6 +47,10 @@ _SETTLE_S = 0.2
 _MOST_AT_ONCE = 64
 
 
+class NameLost(DistributeError):
+    """What is claimed now in the node's name may be another daemon's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """An attempt that has ended; ``lost`` says why, if that was through no fault of the job."""
@@ -68,8 +72,16 @@ class Upload:
 class Uploader:
     """A thread with a queue. What it was given and didn't finish is found on disk by the next daemon."""
 
-    def __init__(self, spool: Spool, node: str, on_done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        node: str,
+        on_done: Callable[[], None],
+        may_claim: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``may_claim``: whether the node's name is surely ours, and what it claims too."""
         self._spool, self._node, self._on_done = spool, node, on_done
+        self._may_claim = may_claim
         self._queue: SimpleQueue[Upload | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="uploader", daemon=True)
         self._published: list[AttemptFolder] = []
@@ -87,6 +99,7 @@ class Uploader:
         """Finish what can be finished within that time."""
         self._queue.put(None)
         self._thread.join(within_s)
+        self._flush_here(self.waiting)
 
     def _run(self) -> None:
         """New results at once; those that can't be archived now are tried again, and hold up no other."""
@@ -102,6 +115,7 @@ class Uploader:
                 due_s = time.monotonic() + wait_s
             elif failed and not left:
                 due_s = time.monotonic() + wait_s
+            self._flush_here(failed)
             left += failed
             self.waiting = tuple(left)
             if not new:
@@ -178,6 +192,14 @@ class Uploader:
                 left.append(upload)
         return left
 
+    def _flush_here(self, waiting: Iterable[Upload]) -> None:
+        """What waits for the spool must outlive a restart of this machine too."""
+        for upload in waiting:
+            try:
+                upload.folder.flush()
+            except OSError as error:
+                _log.error("%s: %s", upload.folder.path, error)
+
     def _was_published(self, upload: Upload) -> bool:
         """Finish what an earlier try published, if it did: after the fence a result is never staged anew."""
         ref, ticket = upload.claimed.ref, upload.ticket
@@ -241,6 +263,8 @@ class Uploader:
 
     def _take_over(self, upload: Upload) -> Upload | None:
         ref, ticket = upload.claimed.ref, upload.ticket
+        if not self._may_claim():
+            raise NameLost("the node's lease isn't ours now", "another daemon may claim jobs under its name")
         taken = take_over(self._spool, ref, ticket, self._node, upload.folder)
         if taken is None:
             return None

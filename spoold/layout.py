@@ -96,6 +96,11 @@ class NodeFolder:
         return self.path / "lease"
 
     @property
+    def holder(self) -> Path:
+        """Whose hold of the lease is the node's own."""
+        return self.path / "holder.json"
+
+    @property
     def pause(self) -> Path:
         return self.path / "pause"
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from threading import Event
 from weakref import WeakKeyDictionary
 
-from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
+from filelock import LeaseSettingsMismatch, OwnerRecord, SoftFileLease, Timeout
 
 from distribute_compute_config.errors import DistributeError
+from spoold.holders import read_holder
 from spoold.layout import FILE_MODE
 from spoold.spool import Settings, Spool
 
@@ -68,41 +69,72 @@ def suits_holder(lease: SoftFileLease) -> bool:
     return lease.is_locked or holder is None or holder.lease_duration == lease.lease_duration
 
 
-def require_agreement(spool: Spool, stop: Event, own: Path | None = None) -> None:
-    """Make sure that no living daemon counts on another ``lease_s`` than ours; ``own`` isn't looked at.
+@dataclass(frozen=True, slots=True)
+class _Stranger:
+    """A lease whose holder goes by other settings, as it was seen first; ``says`` what they are."""
 
-    Takes no time where all leases agree, else up to their duration. Raises SettingsMismatch.
+    mark: tuple[int, int] | None
+    duration_s: float
+    says: str
+
+
+def require_agreement(spool: Spool, stop: Event, own: Path | None = None) -> None:
+    """Make sure that no living daemon counts on other durations than ours; ``own`` isn't looked at.
+
+    Takes no time where all agree, else up to the duration of their leases; those that weren't refreshed
+    meanwhile are removed, so that the next daemon needn't wait again. Raises SettingsMismatch.
     """
     strangers = _find_strangers(spool, own)
     if not strangers:
         return
-    patience_s = max(duration_s for _, duration_s in strangers.values())
+    patience_s = max(stranger.duration_s for stranger in strangers.values())
     _log.warning(
-        "%s: other lease_s than in %s; waiting up to %g s to see who is alive",
+        "%s: other settings than in %s; waiting up to %g s to see who is alive",
         ", ".join(map(str, strangers)), spool.layout.settings, patience_s,
     )  # fmt: skip
-    ours_s, deadline_s = spool.settings.lease_s, time.monotonic() + patience_s
-    while time.monotonic() < deadline_s and not stop.wait(_POLL_S):
-        for path, (mark, duration_s) in strangers.items():
+    settings, deadline_s = spool.settings, time.monotonic() + patience_s
+    while time.monotonic() < deadline_s:
+        if stop.wait(_POLL_S):
+            return
+        for path, stranger in strangers.items():
             now = read_mark(path)
-            if now is not None and now != mark:
+            if now is not None and now != stranger.mark:
+                ours = f"lease_s is {settings.lease_s:g} and heartbeat_s is {settings.heartbeat_s:g}"
                 raise SettingsMismatch(
-                    f"{path} is refreshed by {describe_holder(make_lease(path, spool.settings))}",
-                    f"its lease_s is {duration_s:g}, in {spool.layout.settings} it is {ours_s:g}",
+                    f"{path} is refreshed by {describe_holder(make_lease(path, settings))}",
+                    f"its {stranger.says}, in {spool.layout.settings} {ours}",
                     "after a change of spool.yaml stop every daemon, then start them all",
                 )
+    for path in strangers:
+        # RACE: whoever takes it now loses it, and takes it again.
+        make_lease(path, settings).break_lock()
 
 
-def _find_strangers(spool: Spool, own: Path | None) -> dict[Path, tuple[tuple[int, int] | None, float]]:
-    """The leases of another duration: how each looks now, and its duration in seconds."""
-    nodes = [spool.layout.node(name) for name in spool.ops.names(spool.layout.nodes)]
-    paths = [node.lease for node in nodes if node.lease.name in spool.ops.names(node.path)]
+def _find_strangers(spool: Spool, own: Path | None) -> dict[Path, _Stranger]:
+    """The leases of holders that go by other settings."""
     found = {}
-    for path in (spool.layout.steward_lease, *paths):
+    leases: dict[Path, str | None] = {spool.layout.steward_lease: None}
+    for name in spool.ops.names(spool.layout.nodes):
+        node = spool.layout.node(name)
+        if node.lease.name in spool.ops.names(node.path):
+            leases[node.lease] = name
+    for path, node_name in leases.items():
         holder = make_lease(path, spool.settings).owner if path != own else None
-        if holder and holder.lease_duration and holder.lease_duration != spool.settings.lease_s:
-            found[path] = (read_mark(path), holder.lease_duration)
+        says = _differing(spool, node_name, holder) if holder else ""
+        if holder and says:
+            found[path] = _Stranger(read_mark(path), holder.lease_duration or spool.settings.lease_s, says)
     return found
+
+
+def _differing(spool: Spool, node: str | None, holder: OwnerRecord) -> str:
+    """What the holder of a lease says that differs from our settings; empty if all agrees."""
+    settings = spool.settings
+    if holder.lease_duration and holder.lease_duration != settings.lease_s:
+        return f"lease_s is {holder.lease_duration:g}"
+    record = read_holder(spool, node) if node else None
+    if record and record.token == holder.token and record.heartbeat_s != settings.heartbeat_s:
+        return f"heartbeat_s is {record.heartbeat_s:g}"
+    return ""
 
 
 def try_acquire(lease: SoftFileLease) -> bool:

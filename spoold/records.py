@@ -208,6 +208,14 @@ class NodeInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class HolderRecord:
+    """``holder.json``: the token of the node's own hold of its lease, and how often that is refreshed."""
+
+    token: str
+    heartbeat_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunningJob:
     """A job on a node. ``phase`` is ``preparing``, ``building``, ``running``, ``paused``, ``evicting`` or
     ``uploading``.

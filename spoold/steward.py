@@ -224,6 +224,9 @@ class Steward:
                 ops.move(folder.ticket(source, ticket), folder.ticket(target, ticket))
                 self._news |= target is State.PENDING
                 _log.info("%s/%s: %s → %s", ref.key, ticket, source.value, target.value)
+            case GiveBack(ticket) | Lose(ticket) if not self._has_taken(ticket.node):
+                # RACE: we stood still, and the node came back. If we did so after this look, it finds out.
+                _log.warning("%s/%s is left alone: its node's lease isn't ours any more", ref.key, ticket)
             case GiveBack(ticket):
                 self._note_loss(ref, ticket)
                 give_back(self._spool, folder, ticket)
@@ -282,6 +285,14 @@ class Steward:
         if silent_s < lease.lease_duration and (held_on_this_host(lease) or lease.owner is None):
             return False
         return lease.is_locked or try_acquire(lease)
+
+    def _has_taken(self, node: str | None) -> bool:
+        """Whether the lease of a lapsed node is ours still, as it says itself."""
+        lease = self._taken.get(node or "")
+        if lease is None or not lease.is_locked:
+            return False
+        holder = lease.owner
+        return holder is not None and holder.token == lease.token
 
     def _release(self, nodes: Iterable[str]) -> None:
         for node in list(nodes):

@@ -18,7 +18,7 @@ from nodewatch.process.records import (
     read_started,
     was_started,
 )
-from nodewatch.process.run import Run, adopt
+from nodewatch.process.run import Run, adopt, is_of_this_boot
 from nodewatch.process.signalling import signal_catchers
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "adopt",
     "delegate",
     "find_processes",
+    "is_of_this_boot",
     "pause",
     "peek",
     "read_exit",

@@ -131,6 +131,12 @@ class _Stranger:
         os.close(self._pidfd)
 
 
+def is_of_this_boot(run_dir: Path) -> bool:
+    """Whether the run was started since the machine was. Raises OSError if that can't be read."""
+    started = read_started(run_dir)
+    return started is not None and started.boot_id == procfs.read_boot_id()
+
+
 def adopt(run_dir: Path) -> Run | None:
     """Take hold of a run whose daemon is gone; None if it has ended, or there never was one.
 

@@ -28,7 +28,7 @@ REASON = ".reason.txt"
 HOLDING = frozenset({State.CLAIMED, State.PUBLISHING, State.DONE})
 FREE = frozenset({State.FAILED, State.CANCELLED})
 
-_NODE_FILES = frozenset({"node.json", "running.json", "pause", "drain", "clear", "spool-full"})
+_NODE_FILES = frozenset({"node.json", "running.json", "holder.json", "pause", "drain", "clear", "spool-full"})
 # While an expired lease is taken, a file named after it stands beside it.
 _LEASE = re.compile(r"(steward\.)?lease(\.(break|restore)\.[0-9]+\.[0-9a-f]+)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

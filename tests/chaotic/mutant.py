@@ -44,6 +44,7 @@ def any_lease() -> None:
     from spoold.steward import Steward
 
     Steward._take_lease = lambda self, node: True  # type: ignore[method-assign]
+    Steward._has_taken = lambda self, node: True  # type: ignore[method-assign]
 
 
 def no_fence() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from nodewatch.quarantine import IN_A_ROW, QUICK_S, Quarantines
 from nodewatch.stopping import REQUEUE_SIGNAL
 from spoold.claims import claim
 from spoold.losses import read_losses
-from spoold.records import Outcome
+from spoold.records import Outcome, encode
 from spoold.tickets import State, Ticket
-from tests.lab import Lab
+from tests.lab import Lab, program
 from tests.node.gate import Gate
 
 FAILS_ON_BAD = 'test "$DISTRIBUTE_NODE" != bad'
@@ -37,6 +42,7 @@ def test_quarantine(lab: Lab, gate: Gate) -> None:
     other = lab.batch("other", {"a": "true"})
     assert lab.wait_finished(other) == {State.DONE: ["a~1@bad"]}
     lab.spool.layout.node("good").drain.unlink()
+    lab.wait(lambda: not lab.status("good").draining, 20, "good takes more")
     gate.open()
     lab.wait(lambda: not lab.status("bad").quarantines[0].provisional, 20, "the node is in quarantine")
     # A restart changes nothing.
@@ -52,23 +58,52 @@ def test_lifted_by_hand(lab: Lab, gate: Gate, tmp_path: Path) -> None:
     mended = tmp_path / "mended"
     works = f"test -e {mended} || {FAILS_ON_BAD}"
     lab.steward()
-    first = {"first": {"command": gate.command, "priority": 1}}
+    first = {"first": {"command": "true", "priority": 2}, "held": {"command": gate.command, "priority": 1}}
     key = lab.batch("mended", {**first, **{f"j{n}": works for n in range(9)}})
     lab.node("good", "--no-steward")
     gate.wait_begun()
-    lab.spool.layout.node("good").drain.touch()
-    lab.wait(lambda: lab.status("good").draining, 20, "good takes no more")
-    gate.open()
-    lab.wait(lambda: lab.tickets(key).get(State.DONE), 20, "one is done")
     lab.node("bad", "--no-steward")
     lab.wait(lambda: lab.status("bad").quarantines, 20, "the node is in quarantine")
     lab.wait(lambda: not lab.status("bad").quarantines[0].provisional, 20, "and that isn't provisional")
     mended.touch()
-    lab.spool.layout.node("bad").clear.touch()
+    clear = [program("distribute"), "--spool", str(lab.spool.root), "nodes", "--clear", "bad"]
+    done = subprocess.run(clear, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+    lab.wait(lambda: len(lab.tickets(key).get(State.DONE, [])) == 7, 20, "the node does the rest")
+    assert not lab.spool.layout.node("bad").clear.exists()
+    gate.open()
     tickets = lab.wait_finished(key)
     assert len(tickets[State.FAILED]) == 3
-    assert len(tickets[State.DONE]) == 7
-    assert not lab.spool.layout.node("bad").clear.exists()
+    assert sorted(node_of(lab, key, Outcome.DONE)) == ["bad"] * 6 + ["good"] * 2
+
+
+@pytest.mark.parametrize("end", ["dies", "drains"])
+def test_a_batch_goes_on_when_the_good_node_takes_no_more(quick: Lab, gate: Gate, end: str) -> None:
+    """It had done one job well, and its lease or its daemon still stands there."""
+    quick.steward()
+    first = {"first": {"command": "true", "priority": 2}, "held": {"command": gate.command, "priority": 1}}
+    key = quick.batch("left", {**first, **{f"j{n}": f"{FAILS_ON_BAD} && sleep 100" for n in range(5)}})
+    good = quick.node("good", "--no-steward")
+    gate.wait_begun()
+    quick.spool.layout.node("good").drain.touch()
+    quick.wait(lambda: quick.status("good").draining, 10, "good takes no more")
+    gate.open()
+    quick.wait(lambda: len(quick.tickets(key).get(State.DONE, [])) == 2, 10, "it has done two jobs")
+    if end == "dies":
+        good.freeze()
+        page = encode(replace(quick.status("good"), draining=False))
+        quick.spool.ops.replace(quick.spool.layout.node("good").running, page)
+    quick.node("bad", "--no-steward", ready=False)
+    tickets = quick.wait_finished(key)
+    assert (len(tickets[State.DONE]), len(tickets[State.FAILED])) == (2, 5)
+
+
+@pytest.mark.parametrize(("wall_s", "blamed"), [(QUICK_S - 1.0, True), (QUICK_S + 1.0, False)])
+def test_only_jobs_that_fail_within_seconds_speak_against_their_node(wall_s: float, blamed: bool) -> None:
+    quarantines = Quarantines(())
+    notes = [quarantines.note("ns/b", True, wall_s) for _ in range(IN_A_ROW)]
+    assert notes == [False] * (IN_A_ROW - 1) + [blamed]
+    assert bool(quarantines.standing()) == blamed
 
 
 def test_where_all_fails_nobody_is_blamed(lab: Lab) -> None:

@@ -82,6 +82,26 @@ def test_a_claim(lab: Lab, ref: BatchRef, kernel: Cut, spool: Spool) -> None:
     assert queue.take() is None
 
 
+def test_a_claim_of_a_batch_that_has_ended_since(lab: Lab, ref: BatchRef, kernel: Cut, spool: Spool) -> None:
+    """The node's lease lapsed meanwhile, and another node did the job."""
+    scratch, now_s = Scratch(lab.scratch, 0), [0.0]
+    scratch.make()
+    queue = Queue(
+        spool, scratch, "n1", frozenset(), Quarantines(()), Ledger(Capacity(1, 1)), lambda: now_s[0]
+    )
+    now_s[0] = 100.0
+    with pytest.raises(OSError, match="Input/output"):
+        queue.take()
+    kernel.cut = False
+    ref.folder.path.rename(lab.spool.layout.finished / "b")
+    lab.submit("c", {"a": ""})
+    now_s[0] = 200.0
+    assert queue.look()
+    claimed = queue.take()
+    assert claimed
+    assert claimed.ref.batch == "c"
+
+
 def test_a_take_over(lab: Lab, ref: BatchRef, kernel: Cut, spool: Spool) -> None:
     ticket = lab.claim(ref, "a", "n1")
     assert give_back(lab.spool, ref.folder, ticket)

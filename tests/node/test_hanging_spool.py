@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nodewatch.stopping import REQUEUE_SIGNAL
 from spoold.records import EndedBy
 from spoold.tickets import State
 from tests.lab import FAST, Lab
@@ -84,3 +85,50 @@ def test_time_limits_hold(server: Server) -> None:
     server.process.send_signal(signal.SIGCONT)
     assert lab.wait_finished(key) == {State.FAILED: ["a~1@alpha"]}
     assert lab.record(key, "a").ending is EndedBy.TIME_LIMIT
+
+
+def test_a_restart_meanwhile(server: Server, tmp_path: Path) -> None:
+    """A daemon ends and another one begins; what runs is looked after by either."""
+    lab = server.lab
+    lab.steward()
+    go = tmp_path / "go"
+    key = lab.batch("busy", {"a": BUSY.format(go=go)})
+    first = lab.node("alpha", "--no-steward", "--spool", str(server.point))
+    wait_until(lambda: len(lab.living()) == 2 and works(lab, 1.0))
+    server.process.send_signal(signal.SIGSTOP)
+    assert first.terminate() == 0
+    second = lab.node("alpha", "--no-steward", "--spool", str(server.point), ready=False)
+    wait_until(lambda: (second.scratch / "pid").read_text() == f"{second.pid}\n")
+    here = second.scratch / "pause"
+    here.touch()
+    wait_paused(lab, second)
+    here.unlink()
+    assert works(lab, 2.0)
+    here.touch()
+    wait_paused(lab, second)
+
+    # It is the same pause when the job is adopted, and ends as it would have.
+    server.process.send_signal(signal.SIGCONT)
+    second.wait_for("adopting lab/busy/a~1@alpha")
+    lab.wait(lambda: lab.phase("alpha") == "paused", 10, "it says so")
+    assert not works(lab, 0.5)
+    here.unlink()
+    assert works(lab, 2.0)
+    go.touch()
+    assert lab.wait_finished(key) == {State.DONE: ["a~1@alpha"]}
+
+
+def test_a_requeue_meanwhile(server: Server, tmp_path: Path) -> None:
+    """The job is stopped at once, and given back when that can be said."""
+    lab = server.lab
+    lab.steward()
+    key = lab.batch("busy", {"a": BUSY.format(go=tmp_path / "go")})
+    node = lab.node("alpha", "--no-steward", "--spool", str(server.point))
+    wait_until(lambda: len(lab.living()) == 2)
+    server.process.send_signal(signal.SIGSTOP)
+    node.process.send_signal(REQUEUE_SIGNAL)
+    wait_until(lambda: not lab.living(), what="nothing runs any more")
+    assert node.process.poll() is None
+    server.process.send_signal(signal.SIGCONT)
+    assert node.wait() == 0
+    assert lab.tickets(key) == {State.PENDING: ["a~2"]}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from spoold.losses import Loss, LossCause, read_losses
 from spoold.records import Outcome
-from spoold.tickets import State
-from tests.lab import Lab
+from spoold.tickets import State, Ticket
+from tests.lab import FAST, Daemon, Lab
 from tests.node.gate import Gate
 from tests.support import wait_until
 
@@ -148,3 +150,70 @@ def test_a_run_that_began_although_its_launch_failed_is_gone_on_with(lab: Lab, t
     key = lab.batch("deaf", commands, build=build)
     assert lab.wait_finished(key) == {State.DONE: ["quick~1@alpha", "slow~1@alpha"]}
     assert sorted(log.read_text().split()) == ["build", "quick", "slow"], "each ran once"
+
+
+def reboot(daemon: Daemon) -> None:
+    """What stands on the disk counts as of an earlier boot from now on."""
+    now = Path("/proc/sys/kernel/random/boot_id").read_text().strip().encode()
+    pages = [
+        page for folder in daemon.attempts() for page in folder.glob("*.json") if now in page.read_bytes()
+    ]
+    assert pages
+    for page in pages:
+        page.write_bytes(page.read_bytes().replace(now, b"0" * len(now)))
+
+
+def test_a_machine_that_was_started_anew_gives_its_jobs_back_at_once(tmp_path: Path, gate: Gate) -> None:
+    """It knows its own lease, by whatever name the machine goes now."""
+    with Lab(tmp_path / "lab", replace(FAST, lease_s=60.0)) as lab:
+        lab.steward()
+        key = lab.batch("off", {"a": gate.command})
+        alpha = lab.node("alpha", "--no-steward")
+        gate.wait_begun()
+        alpha.kill_with_jobs()
+        reboot(alpha)
+        posing = (sys.executable, str(Path(__file__).with_name("posing.py")), "renamed")
+        again = lab.node("alpha", "--no-steward", before=posing, ready=False)
+        gate.wait_begun(2)
+        assert "waiting" not in again.said
+        gate.open()
+        assert lab.wait_finished(key) == {State.DONE: ["a~2@alpha"]}
+        place = lab.place(key)
+        assert place
+        assert read_losses(lab.spool, place) == [Loss(Ticket("a", 1, "alpha"), LossCause.LOST)]
+
+
+def test_a_result_of_an_earlier_boot_isnt_trusted(lab: Lab, gate: Gate) -> None:
+    """The record says that it is done; nobody knows what a power failure left of the rest."""
+    lab.steward()
+    key = lab.batch("off", {"a": gate.command})
+    alpha = lab.node("alpha", "--no-steward")
+    gate.wait_begun()
+    alpha.kill()
+    gate.open()
+    (run,) = alpha.attempts()
+    wait_until((run / "exit.json").exists)
+    (run / "stdout.txt").write_text("")
+    reboot(alpha)
+    lab.node("alpha", "--no-steward", ready=False)
+    assert lab.wait_finished(key) == {State.DONE: ["a~2@alpha"]}
+    assert gate.log == ["a~1", "a~2"]
+    assert lab.text(key, "a", "stdout.txt") == "begun\nended\n"
+
+
+def test_a_result_that_waits_for_the_spool_outlives_a_reboot(lab: Lab, gate: Gate) -> None:
+    lab.steward()
+    key = lab.batch("off", {"a": gate.command})
+    alpha = lab.node("alpha", "--no-steward")
+    gate.wait_begun()
+    lab.spool.layout.staging_root.write_text("")
+    gate.open()
+    alpha.wait_for("can't be archived")
+    (run,) = alpha.attempts()
+    wait_until((run / "flushed").exists)
+    alpha.kill()
+    reboot(alpha)
+    lab.spool.layout.staging_root.unlink()
+    lab.node("alpha", "--no-steward", ready=False)
+    assert lab.wait_finished(key) == {State.DONE: ["a~1@alpha"]}
+    assert gate.log == ["a~1"]

@@ -102,6 +102,8 @@ def test_a_daemon_that_still_waits_for_its_lease(lab: Lab, gate: Gate) -> None:
     lab.node("alpha", before=posing).wait_for("admitted")
     gate.wait_begun()
     lab.daemons[-1].kill()
+    # Without it nobody knows that this was its daemon, and that it is gone.
+    (lab.daemons[-1].scratch / "lease-token").unlink()
     waiting = lab.node("alpha", "--no-steward", ready=False)
     waiting.wait_for("waiting")
     done = stop(lab, waiting, "--stop", "--requeue", "--no-steward")

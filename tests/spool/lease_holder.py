@@ -11,6 +11,7 @@ from pathlib import Path
 def main() -> None:
     root, node, host = sys.argv[1:]
     socket.gethostname = lambda: host  # type: ignore[assignment]
+    from spoold.holders import publish_holder
     from spoold.leases import make_lease, try_acquire
     from spoold.spool import open_spool
 
@@ -19,6 +20,7 @@ def main() -> None:
     folder.path.mkdir(exist_ok=True)
     lease = make_lease(folder.lease, spool.settings)
     assert try_acquire(lease)
+    publish_holder(spool, node, lease.token or "")
     print("holding", flush=True)
     threading.Event().wait()
 

@@ -44,6 +44,9 @@ class Informed(Steward):
     def _take_lapsed(self, holders: set[str]) -> set[str]:
         return holders & self._known
 
+    def _has_taken(self, node: str | None) -> bool:
+        return node in self._known
+
 
 class Life:
     """Every call of its processes passes through ``plan``.

@@ -61,9 +61,25 @@ def test_a_daemon_of_other_settings_is_refused_while_it_lives(spool: Spool, hold
         require_agreement(now, Event())
     assert f"is refreshed by elsewhere (pid {holder.pid})" in str(caught.value)
     assert "its lease_s is 1.5, in" in str(caught.value)
-    assert "it is 3" in str(caught.value)
+    assert "lease_s is 3 and heartbeat_s is 0.2" in str(caught.value)
     # Its own lease is no reason: it will be taken over.
     require_agreement(now, Event(), now.layout.node("alpha").lease)
+    holder.kill()
+    holder.wait()
+    require_agreement(now, Event())
+    # Whoever starts next needn't wait for the dead one again.
+    assert not now.layout.node("alpha").lease.exists()
+
+
+def test_a_daemon_of_another_heartbeat_is_refused_while_it_lives(spool: Spool, hold: Hold) -> None:
+    holder = hold("alpha", "elsewhere")
+    settings = spool.layout.settings
+    settings.write_text(settings.read_text().replace("heartbeat_s: 0.2", "heartbeat_s: 1.2"))
+    now = open_spool(spool.root)
+    with pytest.raises(SettingsMismatch) as caught:
+        require_agreement(now, Event())
+    assert "its heartbeat_s is 0.2, in" in str(caught.value)
+    assert "heartbeat_s is 1.2" in str(caught.value)
     holder.kill()
     holder.wait()
     require_agreement(now, Event())

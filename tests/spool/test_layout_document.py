@@ -18,6 +18,7 @@ from distribute_compute_config.names import NAME_PATTERN
 from spoold import records
 from spoold.bundles import collect, drop_bundle
 from spoold.claims import back_off, give_back, lose
+from spoold.holders import publish_holder
 from spoold.layout import FORMAT, SHARED_MODE
 from spoold.leases import make_lease, try_acquire
 from spoold.losses import Loss, LossCause, note_loss
@@ -50,6 +51,7 @@ RECORDS = {
     "an archived file": records.ArchivedFile,
     "`node.json`": records.NodeInfo,
     "`running.json`": records.NodeStatus,
+    "`holder.json`": records.HolderRecord,
     "a running job": records.RunningJob,
     "a quarantine": records.Quarantine,
     "a pause of some jobs": records.JobPause,
@@ -173,6 +175,7 @@ def node(lab: Lab, name: str) -> None:
     ops.make_folder(folder.path, SHARED_MODE)
     ops.replace(folder.info, encode(NodeInfo(name, name, 1, 2, 3, (), "/scratch", "0", 1.0)))
     ops.replace(folder.running, encode(NodeStatus(1.0)))
+    publish_holder(lab.spool, name, "token")
     log = folder.log("ns", "b", Ticket("a", 1, name), "stdout")
     ops.make_folder(log.parent)
     for path in (log, log.with_suffix(".stderr")):

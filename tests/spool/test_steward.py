@@ -17,11 +17,13 @@ import pytest
 from filelock import SoftFileLease
 
 from spoold.claims import claim
+from spoold.layout import BatchFolder
 from spoold.leases import LeaseWatch, make_lease, try_acquire
+from spoold.losses import Loss, read_losses
 from spoold.records import Outcome, RecordError, RetryRequest, encode
 from spoold.retrying import carry_out, depths_of
 from spoold.snapshot import BatchRef, kill_reason, read_jobs, read_node
-from spoold.spool import Settings
+from spoold.spool import Settings, Spool
 from spoold.steward import Steward
 from spoold.tickets import State, Ticket
 from tests.spool.conftest import needs_root
@@ -313,6 +315,29 @@ def test_a_node_cannot_come_back_while_its_jobs_are_given_away(
     steward.sweep()
     back = make_lease(path, LEASE)
     assert try_acquire(back)
+    back.release()
+
+
+def test_who_lost_a_nodes_lease_meanwhile_gives_nothing_back(
+    short: Lab, hold: Callable[[str, str], Holder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The steward stood still in the middle of its sweep, and the node came back."""
+    ref = claimed(short, "n1")
+    hold("n1", "elsewhere").kill()
+    path = short.spool.layout.node("n1").lease
+    back = make_lease(path, LEASE)
+
+    def come_back(spool: Spool, folder: BatchFolder) -> list[Loss]:
+        path.unlink()
+        assert try_acquire(back)
+        return read_losses(spool, folder)
+
+    # What was lost before is read between the lease and the rename.
+    monkeypatch.setattr("spoold.steward.read_losses", come_back)
+    steward = Steward(short.reopen())
+    wait_until(lambda: (steward.sweep(), back.is_locked)[1], what="the steward took the lease")
+    assert short.tickets(ref) == {"claimed": ["a~1@n1"]}
+    assert read_losses(short.spool, ref.folder) == []
     back.release()
 
 

@@ -1,4 +1,7 @@
-"""The order of the files: run side by side, those that take longest begin first."""
+"""For all tests: the order of the files, what is drawn at random, and Ctrl-C.
+
+Run side by side, those files that take longest begin first.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _LONGEST_FIRST = (
     "nfs/test_nfs.py",
@@ -21,6 +25,12 @@ _RANKS = {Path(__file__).parent / name: rank for rank, name in enumerate(_LONGES
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and that is inherited.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A check gives the same answer twice. To look for what it didn't find yet, for longer and at random:
+# pytest --hypothesis-profile search tests/spool/test_machine.py
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile("fixed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

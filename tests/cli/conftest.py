@@ -150,6 +150,17 @@ def builder(tmp_path: Path) -> SpoolBuilder:
     return SpoolBuilder(init_spool(tmp_path / "spool", Settings()))
 
 
+#: By these, the shell in which the tests run would decide how wide and how colourful output is.
+_LOOKS = ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output looks the same in every shell, also that of processes that a test starts."""
+    for name in _LOOKS:
+        monkeypatch.delenv(name, raising=False)
+
+
 Run = Callable[..., Result]
 
 

@@ -48,11 +48,10 @@ def started(spool: Spool, *words: str | Path) -> Iterator[subprocess.Popen[str]]
         text=True,
     )
     try:
-        with process:
-            yield process
-            process.kill()
+        yield process
     finally:
         process.kill()
+        process.communicate()
 
 
 _ON_A_TERMINAL = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
@@ -108,3 +107,16 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, st
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     return process.returncode, out, err
+
+
+def cpu_s(*words: str) -> float:
+    """CPU seconds of `python WORDS`, which has to succeed."""
+    before = os.times()
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return after.children_user - before.children_user + after.children_system - before.children_system
+
+
+def cpu_bare_s() -> float:
+    """What no command here can do without: Python and click."""
+    return cpu_s("-c", "import click")

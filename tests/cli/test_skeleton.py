@@ -21,6 +21,7 @@ from distribute_cli.words import join, say_duration, say_size
 from distribute_compute_config.errors import DistributeError
 from spoold.tickets import State
 from tests.cli.conftest import Launch, Run, SpoolBuilder
+from tests.cli.daemons import cpu_bare_s, cpu_s
 
 HEAVY = {"rich", "pydantic", "yaml", "filelock", "psutil", "watchdog", "nio", "spoold", "platformdirs"}
 START_UP_CPU_S = 0.150
@@ -40,15 +41,11 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 
 
 def test_help_starts_fast(run: Run) -> None:
-    def cpu_s() -> float:
-        before = os.times()
-        subprocess.run(
-            [sys.executable, "-m", "distribute_cli", "--help"], check=True, stdout=subprocess.DEVNULL
-        )
-        after = os.times()
-        return after.children_user - before.children_user + after.children_system - before.children_system
-
-    assert statistics.median(cpu_s() for _ in range(5)) < START_UP_CPU_S
+    help_s, bare_s = zip(
+        *((cpu_s("-m", "distribute_cli", "--help"), cpu_bare_s()) for _ in range(5)), strict=True
+    )
+    # A machine on which Python takes that long by itself says nothing of us.
+    assert statistics.median(help_s) < max(START_UP_CPU_S, 2.0 * statistics.median(bare_s))
 
 
 def test_help_names_every_command_and_exit_code(run: Run) -> None:

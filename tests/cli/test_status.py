@@ -9,8 +9,6 @@ import re
 import signal
 import statistics
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable
@@ -24,6 +22,7 @@ from distribute_cli.reports.overview import Counts
 from spoold.records import EndedBy, JobSpec, Outcome, Resources, RunningJob
 from spoold.tickets import State, Ticket
 from tests.cli.conftest import Launch, Run, SpoolBuilder
+from tests.cli.daemons import cpu_bare_s, cpu_s
 
 Json = Callable[..., Any]
 
@@ -241,6 +240,7 @@ def _read_until(descriptor: int, wanted: bytes) -> None:
         seen += os.read(descriptor, 65536)
 
 
+@pytest.mark.timeout(400)
 def test_status_of_a_hundred_thousand_finished_jobs_is_fast(builder: SpoolBuilder, run: Run) -> None:
     for number in range(100):
         builder.batch(f"anna/b{number:03}", {State.DONE: []}, finished=True, jobs_total=1000)
@@ -248,9 +248,11 @@ def test_status_of_a_hundred_thousand_finished_jobs_is_fast(builder: SpoolBuilde
         _create(done, [str(Ticket(f"job_{n}", 1, "alpha")) for n in range(1000)])
         assert len(os.listdir(done)) == 1000
     for arguments in ([], ["--all"]):
-        took_s = statistics.median(_cpu_s("status", *arguments) for _ in range(3))
-        print(f"distribute status {arguments}: {took_s:.3f} s of CPU")
-        assert took_s < 0.5
+        pairs = [(cpu_s("-m", "distribute_cli", "status", *arguments), cpu_bare_s()) for _ in range(3)]
+        took_s, bare_s = (statistics.median(times) for times in zip(*pairs, strict=True))
+        print(f"distribute status {arguments}: {took_s:.3f} s of CPU, Python with click {bare_s:.3f} s")
+        # A machine on which Python takes that long by itself says nothing of us.
+        assert took_s < max(0.5, 8.0 * bare_s)
     assert run("status", "--all").stdout.count(" 1000 ") == 200
 
 
@@ -259,15 +261,6 @@ def _create(folder: Path, names: list[str]) -> None:
     (folder / names[0]).touch()
     for name in names[1:]:
         os.link(folder / names[0], folder / name)
-
-
-def _cpu_s(*arguments: str) -> float:
-    before = os.times()
-    subprocess.run(
-        [sys.executable, "-m", "distribute_cli", *arguments], check=True, stdout=subprocess.DEVNULL
-    )
-    after = os.times()
-    return after.children_user - before.children_user + after.children_system - before.children_system
 
 
 @pytest.mark.parametrize(

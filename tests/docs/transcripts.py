@@ -115,8 +115,7 @@ class Sandbox:
         }
 
     def _rename(self, text: str) -> str:
-        text = text.replace(str(self.lab.spool.root), SPOOL).replace(str(self.home), f"/home/{PERSON}")
-        return re.sub(rf"\b{re.escape(getpass.getuser())}\b", PERSON, text)
+        return text.replace(str(self.lab.spool.root), SPOOL).replace(str(self.home), f"/home/{PERSON}")
 
 
 def make_sandbox(lab: Lab, home: Path) -> Sandbox:
@@ -148,12 +147,14 @@ def find_missing(shown: tuple[str, ...], said: str) -> str | None:
 
 
 def _pattern(line: str) -> re.Pattern[str]:
-    """Numbers differ from run to run, and with them the width of columns."""
+    """Numbers differ from run to run, and with them the width of columns; so does who runs it."""
     parts = (
         r"\s+".join(_NUMBER.sub("\0", word) for word in re.split(r"\s+", re.escape(part).replace(r"\ ", " ")))
         for part in line.rstrip().split(ANYTHING)
     )
-    return re.compile(".*".join(parts).replace("\0", _NUMBER.pattern), re.S)
+    me = rf"(?:{PERSON}|{re.escape(getpass.getuser())})"
+    pattern = re.sub(rf"\b{PERSON}\b", lambda _: me, ".*".join(parts))
+    return re.compile(pattern.replace("\0", _NUMBER.pattern), re.S)
 
 
 def main() -> None:
@@ -167,7 +168,7 @@ def main() -> None:
                 continue
             print(f"$ {item.command}")
             try:
-                print(sandbox.do(item))
+                print(re.sub(rf"\b{re.escape(getpass.getuser())}\b", PERSON, sandbox.do(item)))
             except AssertionError as error:
                 print(f"!!! {error}")
 

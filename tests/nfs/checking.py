@@ -45,10 +45,12 @@ def _check_result(spool: Spool, namespace: str, batch: str, ticket: Ticket, resu
 def check_empty(spool: Spool) -> None:
     """Nothing is left of all batches but what they are finished with."""
     assert not list_batches(spool)
-    staging = spool.layout.staging_root
-    assert not staging.exists() or not any(path.is_file() for path in staging.rglob("*")), (
-        "no result is in limbo"
-    )
+    assert not list_staged(spool), "no result is in limbo"
+
+
+def list_staged(spool: Spool) -> list[Path]:
+    """The files of results that aren't in the archive."""
+    return [path for path in spool.layout.staging_root.rglob("*") if path.is_file()]
 
 
 def _sha256(path: Path) -> str:

@@ -73,10 +73,21 @@ class Bench:
             if run := adopt(run_dir):
                 with run:
                     stop(run, "the test is over")
-                wait_until(lambda folder=run_dir: not has_runner(folder), 5.0)  # type: ignore[misc]
-            sweep(run_dir)
+                wait_until(lambda folder=run_dir: not has_runner(folder))  # type: ignore[misc]
+            # What has a record left nothing; each sweep looks at all processes of the machine.
+            if read_exit(run_dir) is None:
+                sweep(run_dir)
         for started in self._runs:
-            started.close()
+            finish_quietly(started)
+
+
+def finish_quietly(run: Run) -> None:
+    """Let go of a run that has ended, and not before its runner has said so: else that isn't reaped."""
+    try:
+        run.wait(20.0)
+    except ValueError:
+        return  # the test has let go of it
+    run.close()
 
 
 def has_runner(run_dir: Path) -> bool:
@@ -97,7 +108,7 @@ def finish(run: Run, within_s: float = 20.0) -> ExitRecord:
 
 def wait_for_line(run: Run, line: str) -> None:
     output = run.run_dir / "stdout.txt"
-    wait_until(lambda: line in output.read_text().splitlines(), 10.0, what=f"{line!r} in {output}")
+    wait_until(lambda: line in output.read_text().splitlines(), what=f"{line!r} in {output}")
 
 
 @contextmanager
@@ -108,7 +119,7 @@ def open_bench(folder: Path, delegation: Delegation | None) -> Iterator[Bench]:
         yield bench
         left_by_test = bench.living()
         bench.end_all()
-    wait_until(lambda: not bench.living(), 5.0, what=f"all gone of {left_by_test}")
+    wait_until(lambda: not bench.living(), what=f"all gone of {left_by_test}")
 
 
 @pytest.fixture

@@ -52,8 +52,8 @@ def test_a_job_outlives_its_daemon(
 ) -> None:
     process, run_dir, idle_pid = daemon
     process.send_signal(signum)
-    process.wait(5.0)
-    wait_until(lambda: not Path(f"/proc/{idle_pid}").exists(), 5.0, what="an idle runner ends")
+    process.wait(20.0)
+    wait_until(lambda: not Path(f"/proc/{idle_pid}").exists(), what="an idle runner ends")
     run = adopt(run_dir)
     assert run is not None
     assert run.pid != idle_pid
@@ -65,13 +65,13 @@ def test_a_job_outlives_its_daemon(
     assert (record.exit_code, record.kill_reason) == (6, None)
     assert (run_dir / "stdout.txt").read_text() == "before\nafter\n"
     assert adopt(run_dir) is None
-    wait_until(lambda: not Path(f"/proc/{run.pid}").exists(), 5.0, what="its runner ends with it")
+    wait_until(lambda: not Path(f"/proc/{run.pid}").exists(), what="its runner ends with it")
 
 
 def test_an_adopted_job_can_be_stopped(daemon: tuple[subprocess.Popen[str], Path, int]) -> None:
     process, run_dir, _ = daemon
     process.kill()
-    process.wait(5.0)
+    process.wait(20.0)
     run = adopt(run_dir)
     assert run is not None
     stop(run, "fenced")
@@ -84,7 +84,7 @@ def test_a_run_that_ended_without_a_daemon_has_its_record(
 ) -> None:
     process, run_dir, _ = daemon
     process.kill()
-    process.wait(5.0)
+    process.wait(20.0)
     (run_dir / "go").touch()
     record = wait_until(lambda: read_exit(run_dir), what="a record")
     assert record is not None
@@ -93,7 +93,7 @@ def test_a_run_that_ended_without_a_daemon_has_its_record(
 
 def kill_runner(run: Run) -> None:
     os.kill(run.pid, signal.SIGKILL)
-    assert run.wait(5.0)
+    assert run.wait(20.0)
 
 
 def test_what_a_lost_runner_leaves_is_swept(bench: Bench) -> None:

@@ -28,8 +28,8 @@ LINGERING = {
     "one that is stopped": "p = os.fork()\nif not p: time.sleep(600)\nos.kill(p, signal.SIGSTOP)",
 }
 
-# Each generation lives for a moment only; it would go on for some ten seconds.
-FORK_CHAIN = "if not os.fork():\n for _ in range(5000):\n  if os.fork(): os._exit(0)\n  time.sleep(0.002)"
+# Each generation lives for a moment only; it would go on for a quarter of an hour.
+FORK_CHAIN = "if not os.fork():\n for _ in range(500_000):\n  if os.fork(): os._exit(0)\n  time.sleep(0.002)"
 FORK_TREE = "if not os.fork():\n for _ in range(7): os.fork()\n time.sleep(600)"
 
 # Each forks the next, in a session of its own and as nobody's child, and stays; deaf to SIGTERM. Two hundred
@@ -61,11 +61,10 @@ def test_lingering_children_are_ended(bench: Bench, script: str) -> None:
 
 @pytest.mark.parametrize("script", [FORK_CHAIN, FORK_TREE], ids=["chain", "tree"])
 def test_forking_children_are_ended(bench: Bench, script: str) -> None:
-    record = bench.run(*PYTHON, f"import os,time\n{script}\nos._exit(0)")
+    record = finish(bench.start(*PYTHON, f"import os,time\n{script}\nos._exit(0)"), within_s=60.0)
     check_nothing_is_left(bench)
     assert record.exit_code == 0
     assert record.leftovers_killed >= 1
-    assert record.wall_s < 8
 
 
 @pytest.mark.parametrize("way", ["bench", "grouped"])
@@ -99,14 +98,14 @@ def test_stop_gives_the_job_its_grace(bench: Bench) -> None:
 
 def test_stop_kills_what_ignores_it(bench: Bench) -> None:
     script = "trap '' TERM; (trap '' TERM; setsid sleep 600) & echo ready; while :; do sleep 1; done"
-    run = bench.start("/bin/sh", "-c", script, grace_s=0.3)
+    run = bench.start("/bin/sh", "-c", script, grace_s=2.0)
     wait_for_line(run, "ready")
     begin = time.monotonic()
     stop(run, "time is up")
-    assert time.monotonic() - begin < 0.2
+    assert time.monotonic() - begin < 2.0, "it doesn't wait for the end"
     record = finish(run)
     assert (record.signal, record.kill_reason) == (signal.SIGKILL, "time is up")
-    assert 0.3 <= time.monotonic() - begin < 5.0
+    assert time.monotonic() - begin >= 2.0
     check_nothing_is_left(bench)
 
 

@@ -9,16 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from spoold import faults, renaming
 from tests.spool.lab import Lab, make_lab
-
-# A check gives the same answer twice. To look for what it didn't find yet, for longer and at random:
-# pytest --hypothesis-profile search tests/spool/test_machine.py
-settings.register_profile("fixed", derandomize=True, deadline=None)
-settings.register_profile("search", deadline=None, max_examples=1000)
-settings.load_profile("fixed")
 
 
 @pytest.fixture

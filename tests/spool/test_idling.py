@@ -51,7 +51,7 @@ def test_an_idle_steward_looks_at_the_drop_box_and_seldom_elsewhere(fast_folder:
     spool = make(fast_folder, kernel)
     loop = StewardLoop(spool, stop, wake, work.set)
     with running(loop, stop, wake):
-        wait_until(lambda: kernel.listed["incoming"] >= 40)
+        wait_until(lambda: kernel.listed["incoming"] >= 40, within_s=60.0)
         listed = kernel.listed.copy()
         assert loop.sees_no_batch
         assert not work.is_set()

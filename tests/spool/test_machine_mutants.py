@@ -22,6 +22,8 @@ from tests.spool import test_machine
 from tests.spool.lab import Lab
 from tests.spool.witness import Witness
 
+#: Minutes, where others need the machine too.
+pytestmark = pytest.mark.timeout(400)
 QUICK = settings(
     test_machine.SETTINGS,
     max_examples=1000,

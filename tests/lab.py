@@ -34,6 +34,8 @@ class Daemon:
     process: subprocess.Popen[bytes]
     log: Path
     scratch: Path
+    #: When an earlier daemon of its node wrote the report that stood when this one was started, Unix seconds.
+    reported_before: float | None = None
 
     @property
     def pid(self) -> int:
@@ -138,16 +140,16 @@ class Lab:
         log = (self.logs or self.folder) / f"{name}.{len(self.daemons)}.log"
         own = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", **env}
         with log.open("wb") as output:
+            before = read_status(self.spool, name)
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=output, stdout=output, env=own)
-        self.daemons.append(Daemon(name, process, log, scratch))
+        self.daemons.append(Daemon(name, process, log, scratch, before.written_at if before else None))
         return self.daemons[-1]
 
     def reports(self, daemon: Daemon) -> bool:
         """Whether a node's daemon has reported since it was started."""
         assert daemon.process.poll() is None, f"{daemon.name} has ended:\n{daemon.said}"
         status = read_status(self.spool, daemon.name)
-        written_after = daemon.log.stat().st_ctime if status is None else _started_at(daemon.pid)
-        return status is not None and status.written_at >= written_after
+        return status is not None and status.written_at != daemon.reported_before
 
     # Batches
 
@@ -318,10 +320,3 @@ def _end_run(run_dir: Path) -> None:
             os.kill(run.pid, signal.SIGKILL)
             run.wait(5.0)
             sweep(run_dir)
-
-
-def _started_at(pid: int) -> float:
-    """When a process was started, Unix seconds."""
-    import psutil
-
-    return psutil.Process(pid).create_time()

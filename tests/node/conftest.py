@@ -14,8 +14,8 @@ from tests.node.gate import Gate
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    """A spool without daemons."""
-    with Lab(tmp_path / "lab") as lab:
+    """A spool without daemons, in which no lease lapses, however long a daemon takes to come back."""
+    with Lab(tmp_path / "lab", replace(FAST, lease_s=60.0)) as lab:
         yield lab
 
 

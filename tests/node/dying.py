@@ -13,13 +13,15 @@ import runpy
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 from spoold import calls
 from spoold.fsops import FileOps
+
+WriteAll = Callable[[int, bytes], None]
 
 
 def die_at(when: str, operation: str, text: str, number: str = "1") -> None:
@@ -41,7 +43,7 @@ def die_at(when: str, operation: str, text: str, number: str = "1") -> None:
             # To this thread, which then doesn't go on for another moment.
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         if here and when == "amid":
-            calls.write_all = _write_half
+            calls.write_all = _half_written_by(threading.get_ident(), calls.write_all)
         yield
         if here and when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -61,9 +63,17 @@ def record(file: str) -> None:
     FileOps.step = step  # type: ignore[method-assign]
 
 
-def _write_half(fd: int, data: bytes) -> None:
-    os.write(fd, data[: len(data) // 2])
-    os.kill(os.getpid(), signal.SIGKILL)
+def _half_written_by(thread: int, write_all: WriteAll) -> WriteAll:
+    """``write_all`` that dies when that thread calls it; others may be writing too."""
+
+    def write(fd: int, data: bytes) -> None:
+        if threading.get_ident() != thread:
+            write_all(fd, data)
+            return
+        os.write(fd, data[: len(data) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return write
 
 
 if __name__ == "__main__":

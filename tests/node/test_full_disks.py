@@ -59,12 +59,16 @@ def test_a_full_scratch(small_disk: MakeDisk, tmp_path: Path) -> None:
     scratch = small_disk(tmp_path / "small", 24)
     with Lab(tmp_path / "lab") as lab:
         alpha = lab.node("alpha", "--min-free", "4M", "--no-steward", scratch=scratch)
+        beta = lab.node("beta", "--no-steward")
+        drain = lab.spool.layout.node("beta").drain
+        drain.touch()
+        lab.wait(lambda: lab.status("beta").draining, 20, "beta takes nothing yet")
         lab.steward()
         # Fails only where the disk is small: elsewhere there is room for it.
         key = lab.batch("large", {"a": "head -c 40000000 /dev/zero > large || exit 1; echo fits"})
         lab.wait_state(key, "a", State.PENDING)
         lab.wait(lambda: lab.tickets(key).get(State.PENDING, ["a~1"]) != ["a~1"], 20, "it was given back")
-        beta = lab.node("beta", "--no-steward")
+        drain.unlink()
         lab.wait_finished(key)
         assert lab.record(key, "a").node == "beta"
         assert lab.text(key, "a", "stdout.txt") == "fits\n"
@@ -79,7 +83,7 @@ def test_a_full_scratch(small_disk: MakeDisk, tmp_path: Path) -> None:
         lab.wait_state(key, "a", State.PENDING)
         (scratch / "others").unlink()
         assert lab.wait_finished(key) == {State.DONE: ["a~1@alpha"]}
-        lab.wait(lambda: not lab.status("alpha").troubles, 5, "it says so")
+        lab.wait(lambda: not lab.status("alpha").troubles, 20, "it says so")
         wait_until(lambda: not alpha.attempts())
 
 
@@ -101,7 +105,7 @@ def test_a_full_spool(small_disk: MakeDisk, tmp_path: Path) -> None:
         go.touch()
         node.wait_for("the result of lab/waits/a~1@alpha can't be archived")
         mark = lab.spool.layout.node("alpha").trouble
-        lab.wait(mark.exists, 10, "the spool is said to be full")
+        lab.wait(mark.exists, 20, "the spool is said to be full")
         assert lab.state(key, "a") is State.CLAIMED
         assert not lab.archived(key, "a").exists()
         # A restart changes nothing.
@@ -111,8 +115,8 @@ def test_a_full_spool(small_disk: MakeDisk, tmp_path: Path) -> None:
         assert lab.wait_finished(key) == {State.DONE: ["a~1@alpha", "b~1@alpha"]}
         assert (lab.archived(key, "a") / "x").stat().st_size == 8_000_000
         assert lab.text(key, "b", "stdout.txt") == "small\n"
-        lab.wait(lambda: not mark.exists(), 10, "the spool isn't said to be full")
-        lab.wait(lambda: not lab.status("alpha").troubles, 10, "no trouble is left")
+        lab.wait(lambda: not mark.exists(), 20, "the spool isn't said to be full")
+        lab.wait(lambda: not lab.status("alpha").troubles, 20, "no trouble is left")
 
 
 def test_a_result_larger_than_the_spool(small_disk: MakeDisk, tmp_path: Path) -> None:
@@ -152,7 +156,7 @@ def test_a_scratch_that_cannot_be_written(lab: Lab) -> None:
     try:
         key = lab.batch("locked", {"a": "true"})
         lab.wait(lambda: lab.tickets(key).get(State.PENDING, ["a~1"]) != ["a~1"], 20, "it was given back")
-        lab.wait(lambda: lab.status("alpha").troubles, 5, "it says so")
+        lab.wait(lambda: lab.status("alpha").troubles, 20, "it says so")
     finally:
         runs.chmod(0o755)
     tickets = lab.wait_finished(key)

@@ -30,7 +30,7 @@ NEXT = (
 )
 
 
-def run_then_next(lab: Lab, name: str, command: str, within_s: float = 30.0) -> str:
+def run_then_next(lab: Lab, name: str, command: str, within_s: float = 60.0) -> str:
     """Run a command, and then, in the same tree, a job that needs it whole; returns the batch's key."""
     jobs = {"a": command, "b": {"command": NEXT, "priority": -1}}
     key = lab.batch(name, jobs, files={"file": "whole\n"})
@@ -152,7 +152,7 @@ def test_nothing_is_left_on_the_node(strict: Lab) -> None:
     key = strict.batch("last", {"a": "true"})
     strict.wait_finished(key)
     daemon = strict.daemons[0]
-    strict.wait(lambda: not daemon.attempts(), 5.0, "the attempts are gone")
+    strict.wait(lambda: not daemon.attempts(), 20.0, "the attempts are gone")
     assert not strict.status("alpha").troubles
 
 

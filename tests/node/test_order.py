@@ -97,7 +97,7 @@ def test_a_hint_that_comes_just_after_a_listing_is_heeded(tmp_path: Path) -> Non
         for other in others:
             other.mkdir()
         hidden.rename(namespace)
-        lab.wait_state(key, "a", State.DONE, within_s=10.0)
+        lab.wait_state(key, "a", State.DONE, within_s=20.0)
 
 
 def test_a_job_rests_before_it_is_tried_again(tmp_path: Path) -> None:

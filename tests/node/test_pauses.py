@@ -22,14 +22,27 @@ BURNERS = Path(__file__).with_name("burners.py")
 BUSY = "echo begun; python3 -S -c 'while True: pass' & while ! test -e {go}; do :; done; echo ended"
 
 
-def works(lab: Lab, within_s: float) -> bool:
+def works(lab: Lab, within_s: float = 20.0) -> bool:
     """Whether the jobs use any CPU time within that time."""
     return grows(lambda: cpu_ticks(lab.folder), within_s)
 
 
-def wait_paused(lab: Lab, node: Daemon) -> None:
-    """At most a second after the touch nothing runs any more."""
-    wait_until(lambda: not works(lab, 0.15), 1.5, every_s=0.0, what=f"the jobs of {node.name} stand still")
+def states(lab: Lab) -> set[str]:
+    """The states, as in ``ps``, of all processes of the lab's jobs; "T" is a stopped one."""
+    found = set()
+    for pid, _ in lab.living():
+        try:
+            found.add(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def wait_paused(lab: Lab, node: Daemon) -> float:
+    """Until nothing runs any more; returns how many seconds that took."""
+    begin_s = time.monotonic()
+    wait_until(lambda: states(lab) == {"T"}, what=f"the jobs of {node.name} stand still")
+    return time.monotonic() - begin_s
 
 
 def test_pauses(lab: Lab, tmp_path: Path) -> None:
@@ -37,12 +50,12 @@ def test_pauses(lab: Lab, tmp_path: Path) -> None:
     node = lab.node("alpha", "--no-steward")
     go = tmp_path / "go"
     key = lab.batch("busy", {"a": BUSY.format(go=go), "b": "true"})
-    wait_until(lambda: len(lab.living()) == 2 and works(lab, 1.0))
+    wait_until(lambda: len(lab.living()) == 2 and works(lab))
 
     here = node.scratch / "pause"
     here.touch()
-    wait_paused(lab, node)
-    lab.wait(lambda: lab.phase("alpha") == "paused", 5, "it says so")
+    took_s = [wait_paused(lab, node)]
+    lab.wait(lambda: lab.phase("alpha") == "paused", 20, "it says so")
     status = lab.status("alpha")
     me = getpass.getuser()
     assert status.paused_by == status.jobs[0].paused_by == f"scratch (touched by {me})"
@@ -55,27 +68,28 @@ def test_pauses(lab: Lab, tmp_path: Path) -> None:
     assert node.terminate() == 0
     node = lab.node("alpha", "--no-steward", ready=False)
     node.wait_for("adopting")
-    lab.wait(lambda: lab.phase("alpha") == "paused", 5, "it is still paused")
+    lab.wait(lambda: lab.phase("alpha") == "paused", 20, "it is still paused")
     assert lab.status("alpha").jobs[0].since == since
-    assert not works(lab, 0.5)
+    assert states(lab) == {"T"} and not works(lab, 0.5)
     assert lab.tickets(key)[State.PENDING] == ["b~1"]
     here.unlink()
-    assert works(lab, 2.0)
-    lab.wait(lambda: lab.status("alpha").paused_until is None, 5, "it says so")
+    assert works(lab)
+    lab.wait(lambda: lab.status("alpha").paused_until is None, 20, "it says so")
 
     # It ends by itself, and its file with it.
-    here.write_text("1s")
-    wait_paused(lab, node)
-    wait_until(lambda: not here.exists(), 5)
-    assert works(lab, 2.0)
+    here.write_text("3s")
+    took_s.append(wait_paused(lab, node))
+    wait_until(lambda: not here.exists())
+    assert works(lab)
 
     # The other door; a strange content pauses all the same, and is told.
     there = lab.spool.layout.node("alpha").pause
     private = there.with_name(".pause")
     private.write_text("1 fortnight")
     os.rename(private, there)
-    lab.wait(lambda: lab.phase("alpha") == "paused", 5, "it is paused")
-    wait_paused(lab, node)
+    lab.wait(lambda: lab.phase("alpha") == "paused", 20, "it is paused")
+    took_s.append(wait_paused(lab, node))
+    assert min(took_s) < 1.5, "at most a second after the touch, unless the machine is busy"
     assert f"touched by {me}; '1 fortnight' is not a duration" in lab.status("alpha").paused_by
     assert lab.status("alpha").paused_by.startswith("spool")
     # What runs is stopped for good while it is paused.
@@ -97,12 +111,12 @@ def test_drain(shared: Lab, tmp_path: Path) -> None:
     wait_until(lambda: len(shared.living()) == 2)
     drain = shared.spool.layout.node("alpha").drain
     drain.touch()
-    shared.wait(lambda: shared.status("alpha").draining, 5, "it says so")
-    assert works(shared, 1.0)
+    shared.wait(lambda: shared.status("alpha").draining, 20, "it says so")
+    assert works(shared)
     go.touch()
     shared.wait_state(key, "a", State.DONE)
     later = shared.batch("later", {"a": "true"})
-    shared.wait(lambda: shared.tickets(later), 5, "it is admitted")
+    shared.wait_state(later, "a", State.PENDING)
     assert shared.tickets(key)[State.PENDING] == ["b~1"]
     drain.unlink()
     assert shared.wait_finished(key) == {State.DONE: ["a~1@alpha", "b~1@alpha"]}
@@ -122,7 +136,8 @@ def test_an_idle_node_that_was_paused_takes_nothing(tmp_path: Path) -> None:
         pause.touch()
         key = lab.batch("early", {"a": f"touch {begun}"})
         lab.wait(lambda: lab.status("alpha").paused_by, 20.0, "it says that it is paused")
-        assert lab.state(key, "a") is State.PENDING and not begun.exists()
+        lab.wait_state(key, "a", State.PENDING)
+        assert not begun.exists()
         pause.unlink()
         lab.wait_state(key, "a", State.DONE)
         assert steward.terminate() == 0

@@ -61,6 +61,6 @@ def test_what_is_lost_after_its_batch_was_closed(tmp_path: Path) -> None:
     uploader.start()
     claimed = Claimed(ref, header, jobs.jobs[0], ticket, Grant((0,)))
     uploader.put(Upload(claimed, folder, nothing_ran("", 0.0), Setback("it vanished", LossCause.LOST)))
-    assert done.wait(10.0), uploader.trouble
-    uploader.close(10.0)
+    assert done.wait(20.0), uploader.trouble
+    uploader.close(20.0)
     assert not folder.path.exists()

@@ -74,7 +74,14 @@ class Close:
     """Move the batch to ``finished/``."""
 
 
-Action = MoveTicket | GiveBack | Lose | Finish | Close
+@dataclass(frozen=True, slots=True)
+class ClearMark:
+    """Remove the kill file ``name``, which has no effect and is in the way of one that has."""
+
+    name: str
+
+
+Action = MoveTicket | GiveBack | Lose | Finish | Close | ClearMark
 
 
 def plan(view: BatchView, capable: frozenset[str], lapsed: frozenset[str]) -> list[Action]:
@@ -91,6 +98,7 @@ def plan(view: BatchView, capable: frozenset[str], lapsed: frozenset[str]) -> li
         *_give_up(view, capable),
         *(_reclaim(view, t) for t in view.tickets(State.CLAIMED) if t.node in lapsed),
         *(Finish(t) for t in view.tickets(State.PUBLISHING) if t in view.stuck),
+        *map(ClearMark, sorted(view.kills.ineffective)),
     ]
 
 

@@ -40,10 +40,11 @@ class Builds:
 
 @dataclass(frozen=True, slots=True)
 class Kills:
-    """What was asked to be cancelled: the whole batch, or some jobs of it."""
+    """What was asked to be cancelled: the whole batch, or some jobs of it; names of files without effect."""
 
     batch: bool = False
     jobs: frozenset[str] = frozenset()
+    ineffective: frozenset[str] = frozenset()
 
     def hits(self, job: str) -> bool:
         return self.batch or job in self.jobs
@@ -135,7 +136,8 @@ def read_kills(spool: Spool, folder: BatchFolder, submitter_uid: int) -> Kills:
     """The kills that the submitter, the service user or root asked for; anybody else's have no effect."""
     marks = [n for n in spool.ops.names(folder.path) if n == KILL_NAME or n.startswith(KILL_NAME + "~")]
     allowed = [n for n in marks if may_act(spool, folder.path / n, submitter_uid)]
-    return Kills(KILL_NAME in allowed, frozenset(n.partition("~")[2] for n in allowed if "~" in n))
+    jobs = frozenset(n.partition("~")[2] for n in allowed if "~" in n)
+    return Kills(KILL_NAME in allowed, jobs, frozenset(marks) - frozenset(allowed))
 
 
 def may_act(spool: Spool, mark: Path, submitter_uid: int) -> bool:

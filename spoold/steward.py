@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from filelock import SoftFileLease
 
@@ -19,8 +20,9 @@ from spoold.claims import give_back, lose
 from spoold.fsops import SpoolFull
 from spoold.leases import LeaseWatch, held_on_this_host, make_taking, suits_holder, try_acquire
 from spoold.losses import Loss, LossCause, note_loss, read_losses
+from spoold.marks import remove_ineffective
 from spoold.mounts import is_local
-from spoold.policy import Action, BatchView, Close, Finish, GiveBack, Lose, MoveTicket, plan
+from spoold.policy import Action, BatchView, ClearMark, Close, Finish, GiveBack, Lose, MoveTicket, plan
 from spoold.publication import LostResult, finish
 from spoold.records import BatchHeader, RecordError
 from spoold.resting import Rests
@@ -61,6 +63,7 @@ class Steward:
         self._publishing_since: dict[tuple[str, Ticket], float] = {}
         self._rests = Rests(spool)
         self._swept_s = -_SWEEP_EVERY_S
+        self._stubborn: set[Path] = set()
         self._news = False
         self.idle = False
         self.acted = False
@@ -240,6 +243,19 @@ class Steward:
                 finish(self._spool, folder, ref.namespace, ref.batch, ticket)
             case Close():
                 self._close(ref)
+            case ClearMark(name):
+                self._clear_mark(ref, view.header, name)
+
+    def _clear_mark(self, ref: BatchRef, header: BatchHeader, name: str) -> None:
+        mark = ref.folder.path / name
+        if mark in self._stubborn:
+            return
+        try:
+            if remove_ineffective(self._spool, mark, header.submitter_uid):
+                _log.warning("%s: %s was removed, its owner may not cancel this batch", ref.key, name)
+        except PermissionError as error:
+            self._stubborn.add(mark)
+            _log.warning("%s: %s can't be removed: %s", ref.key, name, error)
 
     def _note_loss(self, ref: BatchRef, ticket: Ticket) -> None:
         reason = f"{ticket.node} was silent for {self._spool.settings.lease_s:g} s"

@@ -14,10 +14,15 @@ from distribute_cli.targets import Target, TargetType, require_batch, require_jo
 from distribute_compute_config.errors import DistributeError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from spoold.records import BatchHeader
     from spoold.snapshot import BatchRef
     from spoold.spool import Spool
     from spoold.tickets import State, Ticket
+
+#: So long somebody else's mark may be in the way: the steward removes it with its next sweep.
+_PATIENCE_S = 10.0
 
 
 @click.command()
@@ -76,29 +81,49 @@ def _list_open(spool: Spool, ref: BatchRef, target: Target) -> list[tuple[State,
 
 
 def _mark(spool: Spool, ref: BatchRef, header: BatchHeader, job: str | None, reason: str) -> bool:
-    """Put the mark there; False if one that counts is there. Raises DistributeError if it can't be."""
+    """Put the mark there; False if one that counts is there. Raises DistributeError if it can't be.
+
+    One that doesn't count is in the way until the steward removes it.
+    """
+    from distribute_cli.polling import poll
+    from distribute_cli.reading.nodes import has_steward
+
+    mark = ref.folder.kill(job)
+    patience_s = _PATIENCE_S if has_steward(spool) else 0.0
+    made = poll(lambda: _try_to_mark(spool, ref, header, mark, reason), patience_s)
+    if made is None:
+        raise _in_the_way(mark)
+    return made
+
+
+def _try_to_mark(spool: Spool, ref: BatchRef, header: BatchHeader, mark: Path, reason: str) -> bool | None:
+    """As ``_mark``, but None if something without effect is in the way."""
     from spoold.layout import FILE_MODE
     from spoold.snapshot import may_act
 
-    mark = ref.folder.kill(job)
     text = " ".join(reason.split())
     try:
         spool.ops.write_new(mark, f"{text}\n".encode() if text else b"")
     except FileNotFoundError as error:
         raise _just_ended(ref) from error
-    except FileExistsError as error:
-        if may_act(spool, mark, header.submitter_uid):
-            return False
-        raise DistributeError(
-            f"{mark} is in the way",
-            f"{mark.owner()} made it, who may not cancel this batch, so it has no effect",
-            f"have {mark.owner()} or the service user remove it",
-        ) from error
+    except FileExistsError:
+        return False if may_act(spool, mark, header.submitter_uid) else None
     # RACE: the batch may have moved; then the mark has done its work. The reason must be readable, whatever
     # this person's umask is.
     with suppress(FileNotFoundError):
         spool.ops.set_mode(mark, FILE_MODE)
     return True
+
+
+def _in_the_way(mark: Path) -> DistributeError:
+    from spoold.access import identity_of
+
+    owner = identity_of(mark.lstat().st_uid).name
+    return DistributeError(
+        f"{mark} is in the way",
+        f"{owner} made it, who may not cancel this batch, so it has no effect",
+        "the steward removes it, and none is alive or can: start spoold or a nodewatch, then type this again",
+    )
 
 
 def _just_ended(ref: BatchRef) -> DistributeError:

@@ -98,6 +98,8 @@ def test_a_mark_of_somebody_else_is_in_the_way(run: Run, builder: SpoolBuilder) 
     os.chown(folder.kill(), 1, -1)
     error = run("kill", "anna/one", code=1).stderr
     assert "is in the way: daemon made it" in error
+    with steward(builder.spool):
+        assert run("kill", "anna/one").stdout == "cancelling anna/one: 3 jobs (2 waiting, 1 on alpha)\n"
 
 
 @pytest.mark.parametrize("target", ["anna/one", "anna/one/b"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spoold.awaiting import Standing
 from spoold.losses import MOST_LOSSES, Loss, LossCause
-from spoold.policy import Action, BatchView, Close, Finish, GiveBack, Lose, MoveTicket, plan
+from spoold.policy import Action, BatchView, ClearMark, Close, Finish, GiveBack, Lose, MoveTicket, plan
 from spoold.records import BatchHeader
 from spoold.snapshot import BatchTickets, Builds, Kills
 from spoold.tickets import MOVES, State, Ticket
@@ -59,6 +59,8 @@ def show(actions: Iterable[Action]) -> list[str]:
                 texts.append(f"finish {ticket}")
             case Close():
                 texts.append("close")
+            case ClearMark(name):
+                texts.append(f"clear {name}")
     return sorted(texts)
 
 
@@ -150,6 +152,11 @@ def test_a_job_that_rests_is_released_later_and_cancelled_at_once() -> None:
 def test_a_kill_hits_what_nobody_holds(kills: Kills, expected: list[str]) -> None:
     seen = ["held/b~1", "pending/a~2", "claimed/c~1@n1", "publishing/d~1@n1", "done/e~1@n1"]
     assert decide(view(*seen, kills=kills, depends={"b": ("c",)})) == expected
+
+
+def test_a_kill_without_effect_is_cleared_away() -> None:
+    seen = view("pending/a~1", kills=Kills(ineffective=frozenset({"kill~a", "kill"})))
+    assert decide(seen) == ["clear kill", "clear kill~a"]
 
 
 def test_a_killed_job_is_cancelled_once_whatever_else_could_be_done_with_it() -> None:

@@ -20,6 +20,7 @@ from spoold.claims import claim
 from spoold.layout import BatchFolder
 from spoold.leases import LeaseWatch, make_lease, try_acquire
 from spoold.losses import Loss, read_losses
+from spoold.marks import remove_ineffective
 from spoold.records import Outcome, RecordError, RetryRequest, encode
 from spoold.retrying import carry_out, depths_of
 from spoold.snapshot import BatchRef, kill_reason, read_jobs, read_node
@@ -27,7 +28,7 @@ from spoold.spool import Settings, Spool
 from spoold.steward import Steward
 from spoold.tickets import State, Ticket
 from tests.spool.conftest import needs_root
-from tests.spool.lab import NOBODY, Crash, Disk, Lab, crash_at, job_file, make_lab, once
+from tests.spool.lab import NOBODY, Crash, Disk, Lab, as_user, crash_at, job_file, make_lab, once
 from tests.support import wait_until
 
 Make = Callable[[], Lab]
@@ -121,6 +122,32 @@ def test_only_its_submitter_the_service_and_root_cancel_a_batch(
     os.chown(ref.folder.path / mark, owner, owner)
     lab.sweep()
     assert lab.tickets(lab.ref("b")) == ({"cancelled": ["a~1"]} if hit else {"pending": ["a~1"]})
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["kill", "kill~a"])
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir, os.mkfifo], ids=["file", "folder", "pipe"])
+def test_a_stranger_s_kill_is_in_nobody_s_way(lab: Lab, name: str, make: Callable[[Path], None]) -> None:
+    mark = lab.submit("b", {"a": ""}, NOBODY).folder.path / name
+    make(mark)
+    os.chown(mark, OTHER, OTHER)
+    lab.sweep()
+    assert not os.path.lexists(mark)
+    assert lab.private() == []
+    as_user(NOBODY, mark.touch)
+    lab.sweep()
+    assert lab.tickets(lab.ref("b")) == {"cancelled": ["a~1"]}
+
+
+@needs_root
+def test_a_kill_that_replaces_a_stranger_s_counts(lab: Lab) -> None:
+    """Between the steward's look and its rename."""
+    ref = lab.submit("b", {"a": ""}, NOBODY)
+    mark = ref.folder.kill()
+    as_user(NOBODY, mark.touch)
+    assert not remove_ineffective(lab.spool, mark, NOBODY)
+    assert (mark.stat().st_uid, mark.stat().st_nlink) == (NOBODY, 1)
+    assert not remove_ineffective(lab.spool, ref.folder.kill("a"), NOBODY)
 
 
 def test_a_kill_waits_for_the_node_that_runs_the_job(lab: Lab) -> None:

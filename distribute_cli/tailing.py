@@ -12,7 +12,7 @@ from pathlib import Path
 
 from distribute_cli.errors import NotFound
 from distribute_cli.reading.files import open_listed, open_regular
-from spoold.snapshot import BatchRef, find_batch
+from spoold.snapshot import BatchRef, find_batch, read_builds
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket, parse_tickets
 
@@ -98,11 +98,18 @@ class Tail:
         self._tell(f"attempt {old.attempt} of {self._job} is over; attempt {new.attempt} starts over")
 
     def _remark(self, state: State, ticket: Ticket) -> None:
+        job = f"{self._batch.key}/{self._job}"
         if state in _WAITING:
-            why = f"distribute explain {self._batch.key}/{self._job}"
-            self._tell(f"{self._job} is {state.value}; to see why: {why}")
+            self._tell(f"{self._job} is {state.value}; to see why: distribute explain {job}")
         elif state.terminal and ticket.node is None:
-            self._tell(f"{self._job} was {state.value} without having run")
+            verb = "failed" if state is State.FAILED else f"was {state.value}"
+            self._tell(f"{self._job} {verb} without having run; to see why: distribute explain {job}")
+            if state is State.FAILED and self._failed_to_build():
+                self._tell(f"what its build printed: distribute logs --build {self._batch.key}")
+
+    def _failed_to_build(self) -> bool:
+        ref = find_batch(self._spool, self._batch.namespace, self._batch.batch)
+        return ref is not None and bool(read_builds(self._spool, ref.folder).failed)
 
     def _emit_new(self, stream: Stream, path: Path) -> None:
         top = self._spool.root

@@ -7,9 +7,10 @@ from functools import partial
 from typing import TypeVar
 
 from distribute_cli.reading.nodes import read_node_reports
+from distribute_cli.reading.traces import read_traces
 from distribute_cli.reports.awaiting import Awaited
-from distribute_cli.reports.batch import WAITING, BatchSeen
 from distribute_cli.reports.nodes import Life, NodeReport
+from distribute_cli.reports.seen import WAITING, BatchSeen
 from distribute_cli.targets import require_batch
 from distribute_compute_config.errors import DistributeError
 from spoold.awaiting import Standing, read_standing
@@ -54,12 +55,13 @@ def _read(spool: Spool, ref: BatchRef, job: str | None) -> BatchSeen | None:
     header, jobs = read_header(spool, ref.folder), read_jobs(spool, ref.folder)
     if header is None or jobs is None:
         return None
+    builds = read_builds(spool, ref.folder)
     return BatchSeen(
         header,
         jobs,
         latest,
         ref.finished,
-        read_builds(spool, ref.folder),
+        builds,
         read_kills(spool, ref.folder, header.submitter_uid),
         _read_records(spool, ref, latest, job),
         _read_nodes(spool, latest),
@@ -67,6 +69,7 @@ def _read(spool: Spool, ref: BatchRef, job: str | None) -> BatchSeen | None:
         _read_archived(spool, ref, latest),
         spool.settings.retry_wait_s,
         _read_offers(spool, jobs, latest),
+        read_traces(spool, ref.folder, builds, header.submitter_uid),
     )
 
 

@@ -2,75 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from distribute_cli.reports.awaiting import Awaited, AwaitedLine, say_rest
-from distribute_cli.reports.nodes import NodeReport
+from distribute_cli.reports.awaiting import AwaitedLine
+from distribute_cli.reports.endings import tell_ending
 from distribute_cli.reports.overview import Counts, count_latest
-from distribute_cli.reports.sizing import Oversized, find_oversized
-from spoold.awaiting import Standing
-from spoold.records import (
-    BatchHeader,
-    BatchJobs,
-    EndedBy,
-    JobRecord,
-    JobSpec,
-    NodeStatus,
-    Resources,
-    RunningJob,
-)
-from spoold.resting import count_kept, rest_s
-from spoold.snapshot import Builds, Kills
-from spoold.tickets import State, Ticket
-
-WAITING = (State.HELD, State.PENDING)
-
-
-@dataclass(frozen=True, slots=True)
-class BatchSeen:
-    """What was read of a batch; ``records`` has those that were worth their reading, by job.
-
-    ``awaited`` has the batches that it comes after, and those that these come after. ``archived`` are names
-    in its archive, and ``offers`` the live nodes; both are read only where they matter.
-    """
-
-    header: BatchHeader
-    jobs: BatchJobs
-    latest: Mapping[str, tuple[State, Ticket]]
-    finished: bool
-    builds: Builds = field(default_factory=Builds)
-    kills: Kills = field(default_factory=Kills)
-    records: Mapping[str, JobRecord] = field(default_factory=dict)
-    nodes: Mapping[str, NodeStatus] = field(default_factory=dict)
-    awaited: Mapping[str, Awaited] = field(default_factory=dict)
-    archived: frozenset[str] = frozenset()
-    retry_wait_s: float = 0.0
-    offers: tuple[NodeReport, ...] = ()
-
-    @property
-    def before(self) -> tuple[AwaitedLine, ...]:
-        """The batches that must have ended well, in the order of the job file."""
-        known = [self.awaited.get(key) for key in self.header.after]
-        return tuple(AwaitedLine(one.batch, one.standing) for one in known if one)
-
-    def describe_rest(self, job: str) -> str:
-        """How long a held job rests before it is tried again; empty if it doesn't."""
-        state, ticket = self.latest[job]
-        errors = count_kept(self.archived, ticket) if state is State.HELD else 0
-        return say_rest(ticket, errors, rest_s(self.retry_wait_s, errors)) if errors else ""
-
-    def find_oversized(self) -> list[Oversized]:
-        """Of the jobs that wait for a node or for others, those that fit no live node."""
-        wanted = set(self.header.capabilities)
-        capable = [node for node in self.offers if wanted <= set(node.capabilities)]
-        waiting = {job for job, (state, _) in self.latest.items() if state in WAITING}
-        asked = {spec.name: spec.resources for spec in self.jobs.jobs if spec.name in waiting}
-        return find_oversized(asked, capable) if capable and asked else []
-
-    def spec(self, job: str) -> JobSpec:
-        """Raises KeyError."""
-        return {spec.name: spec for spec in self.jobs.jobs}[job]
+from distribute_cli.reports.seen import BatchSeen, find_running
+from spoold.records import EndedBy, JobRecord, Resources
+from spoold.tickets import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +18,8 @@ class JobLine:
     """A job now. ``phase`` is what its node says it does, and until when it is paused (Unix seconds), and by
     whom; ``state`` is None if no ticket was seen.
 
-    ``started_at``, ``ended_at``, ``exit_code``, ``signal``, ``reason`` and ``ending`` come from the archive
-    and are None (empty) where its record wasn't read; ``reason`` also tells why a job rests.
+    ``started_at``, ``ended_at``, ``exit_code``, ``signal`` and ``ending`` come from the archive and are None
+    where its record wasn't read. ``reason`` also tells why a job rests, or ended without having run.
     """
 
     job: str
@@ -178,7 +118,7 @@ def report_batch(seen: BatchSeen) -> BatchReport:
         header.source,
         header.capabilities,
         seen.finished,
-        seen.kills.batch or bool(seen.kills.jobs),
+        any(seen.kills.hits(job) for job, (state, _) in seen.latest.items() if not state.terminal),
         tuple(sorted(seen.builds.ok)),
         tuple(sorted(seen.builds.failed)),
         count_latest(seen.latest),
@@ -221,7 +161,7 @@ def describe_job(seen: BatchSeen, job: str) -> JobLine:
     record = seen.records.get(job)
     if record is None or record.attempt != ticket.attempt or not state.terminal:
         phase, since = (running.phase, running.since) if running else (None, None)
-        why = _say_why(seen, job)
+        why = tell_ending(seen, job) if state.terminal else seen.describe_rest(job)
         pause = (running.paused_until, running.paused_by) if running else (None, "")
         return JobLine(
             job, state, ticket.attempt, ticket.node, phase, since, None, None, None, why, None, *pause
@@ -239,23 +179,6 @@ def describe_job(seen: BatchSeen, job: str) -> JobLine:
         record.reason,
         record.ending,
     )
-
-
-def _say_why(seen: BatchSeen, job: str) -> str:
-    """Of a job without a record of its own: why it rests, or was cancelled."""
-    state, ticket = seen.latest[job]
-    failed = [one.batch for one in seen.before if one.standing is Standing.FAILED]
-    if state is State.CANCELLED and not ticket.node and failed:
-        return f"{failed[0]} ended with jobs that aren't done"
-    return seen.describe_rest(job)
-
-
-def find_running(seen: BatchSeen, node: str | None, job: str) -> RunningJob | None:
-    """What the node that holds the job says about it."""
-    status = seen.nodes.get(node or "")
-    wanted = (seen.header.namespace, seen.header.batch, job)
-    jobs = status.jobs if status else ()
-    return next((one for one in jobs if (one.namespace, one.batch, one.job) == wanted), None)
 
 
 def _attempt(folder: str, record: JobRecord) -> AttemptReport:

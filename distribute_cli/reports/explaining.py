@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
-from distribute_cli.reports.batch import find_running
+from distribute_cli.reports.endings import find_record, tell_ending
 from distribute_cli.reports.explanation import Cause, Evidence, Explanation, Reason
-from distribute_cli.reports.holding import BAD_ENDS, explain_held, explain_sizes, say_state, state_of
+from distribute_cli.reports.holding import BAD_ENDS, explain_held, explain_sizes
 from distribute_cli.reports.matching import explain_nodes
 from distribute_cli.reports.nodes import Life, say_pause
+from distribute_cli.reports.seen import find_running
 from distribute_cli.words import count, join, say_duration
-from spoold.awaiting import Standing
-from spoold.losses import LossCause, judge_losses
+from spoold.losses import LossCause
 from spoold.tickets import State
 
 _ENDED = {State.DONE: "ended well", State.FAILED: "failed", State.CANCELLED: "was cancelled"}
@@ -24,10 +25,12 @@ _DOES = {
     "uploading": "has been uploading",
 }
 _HOW_LOST = {LossCause.LOST: "was lost with", LossCause.RETURNED: "was given back by"}
+#: More sentences about jobs that ended badly would hide the others.
+_GROUPS_MAX = 10
 
 
 def explain(evidence: Evidence, job: str | None = None) -> Explanation:
-    """The reasons for ``job``, or for all jobs of the batch that haven't ended."""
+    """The reasons for ``job``, or for all jobs of the batch that haven't ended well."""
     header = evidence.seen.header
     jobs = [spec.name for spec in evidence.seen.jobs.jobs if job in (None, spec.name)]
     reasons = (
@@ -59,7 +62,7 @@ def _explain_marks(evidence: Evidence, jobs: Sequence[str]) -> Iterator[Reason]:
     unended = {
         job for job in jobs if job in evidence.seen.latest and not evidence.seen.latest[job][0].terminal
     }
-    for mark in evidence.marks:
+    for mark in evidence.seen.traces.marks:
         hit = tuple(job for job in jobs if job in unended and mark.job in (None, job))
         if not hit:
             continue
@@ -79,7 +82,7 @@ def _explain_losses(evidence: Evidence, jobs: Sequence[str]) -> Iterator[Reason]
     """What became of earlier attempts of jobs that haven't ended."""
     for job in jobs:
         placed = evidence.seen.latest.get(job)
-        lost = [loss for loss in evidence.losses if loss.ticket.job == job]
+        lost = [loss for loss in evidence.seen.traces.losses if loss.ticket.job == job]
         if not lost or placed is None or placed[0].terminal:
             continue
         how = [f"attempt {loss.ticket.attempt} {_HOW_LOST[loss.cause]} {loss.ticket.node}" for loss in lost]
@@ -130,44 +133,46 @@ def _explain_publishing(jobs: Sequence[str]) -> Iterator[Reason]:
 def _explain_ended(evidence: Evidence, jobs: Sequence[str], asked: str | None) -> Iterator[Reason]:
     latest = evidence.seen.latest
     ended = [job for job in jobs if job in latest and latest[job][0].terminal]
-    if asked is not None and ended:
-        yield Reason(Cause.ENDED, _say_end(evidence, asked), (asked,))
-    elif ended and len(ended) == len(jobs):
+    if asked is not None:
+        if ended:
+            yield Reason(Cause.ENDED, _say_end(evidence, asked), (asked,))
+        return
+    if ended and len(ended) == len(jobs):
         counts = [(sum(latest[job][0] is state for job in ended), state.value) for state in State]
         told = join([f"{number} {name}" for number, name in counts if number])
         yield Reason(Cause.ENDED, f"no job waits: {told}", tuple(ended))
+    yield from _explain_bad_ends(evidence, [job for job in ended if latest[job][0] in BAD_ENDS])
 
 
 def _say_end(evidence: Evidence, job: str) -> str:
     state, ticket = evidence.seen.latest[job]
-    record = evidence.seen.records.get(job)
+    record = find_record(evidence.seen, job)
     where = f" on {ticket.node}" if ticket.node else ""
-    if record is not None and record.attempt == ticket.attempt:
-        ago = say_duration(evidence.at - record.ended_at)
-        why = f": {record.reason}" if record.reason else ""
-        return f"{job} doesn't wait: it {_ENDED[state]}{where} {ago} ago{why}"
-    lost = judge_losses(evidence.losses, job) if state is State.FAILED else ""
-    if lost:
-        return f"{job} doesn't wait: it failed, for {lost}"
-    if state is State.FAILED and evidence.failed_builds:
-        builds = join([f"{build.node} ({build.reason})" for build in evidence.failed_builds])
-        return f"{job} doesn't wait: no node could build the batch: {builds}"
-    because = _say_why_cancelled(evidence, job) if state is State.CANCELLED else ""
-    return f"{job} doesn't wait: it {_ENDED[state]}{where}{because}"
+    ago = f" {say_duration(evidence.at - record.ended_at)} ago" if record else ""
+    why = tell_ending(evidence.seen, job)
+    return f"{job} doesn't wait: it {_ENDED[state]}{where}{ago}{f': {why}' if why else ''}"
 
 
-def _say_why_cancelled(evidence: Evidence, job: str) -> str:
-    """Of a job that never ran there is no record: its dependencies and the marks tell."""
-    bad = [need for need in evidence.seen.spec(job).depends if state_of(evidence, need) in BAD_ENDS]
-    if bad:
-        told = join([f"{need} ({say_state(evidence, need)})" for need in bad])
-        return f", because it depends on {told}"
-    failed = [one.batch for one in evidence.seen.before if one.standing is Standing.FAILED]
-    marks = [mark for mark in evidence.marks if mark.honoured and mark.job in (None, job)]
-    if failed and not marks:
-        return f", because it comes after {join(failed)}, which ended with jobs that aren't done"
-    why = f": {marks[0].reason}" if marks and marks[0].reason else ""
-    return f", as {marks[0].owner} had asked{why}" if marks else ""
+def _explain_bad_ends(evidence: Evidence, jobs: Sequence[str]) -> Iterator[Reason]:
+    """A sentence for all jobs that ended alike."""
+    groups: dict[tuple[State, str, str], list[str]] = {}
+    for job in jobs:
+        state, ticket = evidence.seen.latest[job]
+        groups.setdefault((state, ticket.node or "", tell_ending(evidence.seen, job)), []).append(job)
+    for (state, node, why), alike in islice(groups.items(), _GROUPS_MAX):
+        text = f"{join(alike)} {_say_bad_end(state, len(alike))}{f' on {node}' if node else ''}"
+        yield Reason(Cause.ENDED, f"{text}: {why}" if why else text, tuple(alike), node)
+    rest = [job for alike in islice(groups.values(), _GROUPS_MAX, None) for job in alike]
+    if rest:
+        key = evidence.seen.header.key
+        text = f"{count(len(rest), 'more job')} ended badly; see them with: distribute status {key}"
+        yield Reason(Cause.ENDED, text, tuple(rest))
+
+
+def _say_bad_end(state: State, jobs: int) -> str:
+    if state is State.FAILED:
+        return "failed"
+    return "was cancelled" if jobs == 1 else "were cancelled"
 
 
 def _explain_unseen(evidence: Evidence, jobs: Sequence[str]) -> Iterator[Reason]:

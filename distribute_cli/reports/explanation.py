@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from distribute_cli.reports.batch import BatchSeen
 from distribute_cli.reports.nodes import NodeReport
-from spoold.losses import Loss
-from spoold.records import BuildRecord
+from distribute_cli.reports.seen import BatchSeen
 
 
 class Cause(Enum):
@@ -67,16 +65,6 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A ``kill`` file: of the whole batch, or of ``job``; ``honoured`` if its owner may cancel this batch."""
-
-    job: str | None
-    owner: str
-    reason: str
-    honoured: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that an explanation is made of; ``runnable`` are the kinds of batches that nodes can run.
 
@@ -86,10 +74,7 @@ class Evidence:
     at: float
     seen: BatchSeen
     nodes: tuple[NodeReport, ...]
-    marks: tuple[Mark, ...]
-    failed_builds: tuple[BuildRecord, ...]
     build_outputs: Mapping[str, str]
-    losses: tuple[Loss, ...]
     steward_age_s: float | None
     lease_s: float
     spool: str

@@ -60,7 +60,7 @@ def _explain_capabilities(
 
 def _explain_node(evidence: Evidence, node: NodeReport, jobs: tuple[str, ...]) -> Reason:
     """What keeps a node that has all capabilities."""
-    for build in evidence.failed_builds:
+    for build in evidence.seen.traces.failed_builds:
         if build.node == node.name:
             output = evidence.build_outputs.get(node.name)
             where = f"; see {output}" if output else ""

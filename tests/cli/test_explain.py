@@ -141,7 +141,8 @@ def test_dependencies(chain: SpoolBuilder, run_json: Json) -> None:
     failed = "late waits for bad (failed), which didn't end well, and will be cancelled"
     assert ("dependency-failed", failed) in told
     assert ("running", "b has run for 30 s on alpha") in told
-    assert len(told) == 3
+    assert told[-1] == ("ended", "bad failed on alpha: exited with 2")
+    assert len(told) == 4
 
 
 def test_nothing_is_released_without_a_steward(chain: SpoolBuilder, run_json: Json) -> None:
@@ -219,26 +220,50 @@ def test_why_a_job_was_cancelled_that_never_ran(builder: SpoolBuilder, run: Run)
     tickets = {State.FAILED: ["a~1@n"], State.CANCELLED: ["b~1", "c~1"]}
     specs = {"b": JobSpec("b", command="x", depends=("a",))}
     folder = builder.batch("anna/cavity", tickets, finished=True, specs=specs)
-    expected = "b doesn't wait: it was cancelled, because it depends on a (failed)\n"
+    expected = "b doesn't wait: it was cancelled: it depends on a (failed)\n"
     assert run("explain", "anna/cavity/b").stdout == expected
     assert run("explain", "anna/cavity/c").stdout == "c doesn't wait: it was cancelled\n"
     folder.kill("c").write_text("wrong mesh\n")
     said = run("explain", "anna/cavity/c").stdout
-    assert said.startswith("c doesn't wait: it was cancelled, as ")
-    assert said.endswith(" had asked: wrong mesh\n")
+    assert said.startswith("c doesn't wait: it was cancelled: ")
+    assert said.endswith(" cancelled it: wrong mesh\n")
 
 
 def test_a_finished_batch(builder: SpoolBuilder, run: Run) -> None:
     tickets = {State.DONE: ["a~1@n", "b~1@n"], State.FAILED: ["c~1@n"]}
     builder.batch("anna/cavity", tickets, finished=True)
-    assert run("explain", "anna/cavity").stdout == "no job waits: 2 done and 1 failed\n"
+    assert run("explain", "anna/cavity").stdout == "no job waits: 2 done and 1 failed\nc failed on n\n"
 
 
-def test_a_batch_that_no_node_could_build(builder: SpoolBuilder, run: Run) -> None:
-    folder = builder.batch("anna/cavity", {State.FAILED: ["a~1"]}, finished=True)
+def test_a_batch_that_no_node_could_build(builder: SpoolBuilder, run: Run, run_json: Json) -> None:
+    folder = builder.batch("anna/cavity", {State.FAILED: ["a~1", "b~1"]}, finished=True)
     builder.build(folder, "alpha", ok=False, reason="no rule")
-    expected = "a doesn't wait: no node could build the batch: alpha (no rule)\n"
-    assert run("explain", "anna/cavity/a").stdout == expected
+    why = "no node could build the batch: alpha (no rule)"
+    assert run("explain", "anna/cavity/a").stdout == f"a doesn't wait: it failed: {why}\n"
+    assert run("explain", "anna/cavity").stdout == f"no job waits: 2 failed\na and b failed: {why}\n"
+    assert [job["reason"] for job in run_json("status", "anna/cavity")["jobs"]] == [why, why]
+    assert f"  {why}\n" in run("status", "anna/cavity/a").stdout
+
+
+def test_how_the_jobs_of_a_finished_batch_ended(builder: SpoolBuilder, run: Run, run_json: Json) -> None:
+    """What `distribute pull` sends people to."""
+    names = [f"j{number:02}" for number in range(14)]
+    tickets = {State.DONE: ["z~1@n"], State.FAILED: [f"{name}~1@n" for name in names]}
+    folder = builder.batch("anna/cavity", {**tickets, State.CANCELLED: ["a~1", "b~1"]}, finished=True)
+    for name in names:
+        reason = f"exited with {name}"
+        builder.result("anna/cavity", f"{name}~1@n", {}, outcome=Outcome.FAILED, reason=reason)
+    folder.kill().write_text("wrong mesh\n")
+    lines = run("explain", "anna/cavity").stdout.splitlines()
+    assert lines[0] == "no job waits: 1 done, 14 failed and 2 cancelled"
+    assert lines[1].startswith("a and b were cancelled: ")
+    assert lines[1].endswith(" cancelled it: wrong mesh")
+    assert lines[2] == "j00 failed on n: exited with j00"
+    assert lines[-1] == "5 more jobs ended badly; see them with: distribute status anna/cavity"
+    assert len(lines) == 12
+    told = [job["reason"] for job in run_json("status", "anna/cavity")["jobs"] if job["state"] == "cancelled"]
+    assert len(told) == 2
+    assert all(reason.endswith(" cancelled it: wrong mesh") for reason in told)
 
 
 def test_a_build_record_that_cannot_be_read(builder: SpoolBuilder, run_json: Json) -> None:
@@ -274,7 +299,7 @@ def test_what_became_of_lost_attempts(builder: SpoolBuilder, run_json: Json) -> 
     told = ("lost", "a is tried again: attempt 1 was lost with alpha and attempt 2 was given back by beta")
     assert told in reasons(run_json)
     (ended,) = run_json("explain", "anna/cavity/b")["reasons"]
-    assert ended["text"] == "b doesn't wait: it failed, for it was lost with 3 nodes: alpha, beta, gamma"
+    assert ended["text"] == "b doesn't wait: it failed: it was lost with 3 nodes: alpha, beta, gamma"
 
 
 # Batches before others, rests, sizes
@@ -306,11 +331,9 @@ def test_a_batch_before_it_that_ended_badly(builder: SpoolBuilder, run_json: Jso
     assert reasons(run_json, "anna/later") == [("after-failed", told)]
     ((cause, text),) = reasons(run_json, "anna/last/a")
     assert cause == "ended"
-    assert text.endswith(
-        "cancelled, because it comes after anna/meshes, which ended with jobs that aren't done"
-    )
+    assert text.endswith("cancelled: it comes after anna/meshes, which ended with jobs that aren't done")
     assert run_json("status", "anna/last")["jobs"][0]["reason"] == (
-        "anna/meshes ended with jobs that aren't done"
+        "it comes after anna/meshes, which ended with jobs that aren't done"
     )
     assert "it comes after anna/meshes (ended with jobs" in run("status", "anna/later").stdout
 

@@ -128,7 +128,16 @@ def test_bytes_are_passed_on_as_they_are(builder: SpoolBuilder, run: Run) -> Non
 
 def test_a_job_that_never_ran(builder: SpoolBuilder, run: Run) -> None:
     builder.batch(KEY, {State.CANCELLED: ["a~1"]}, finished=True)
-    assert run("logs", f"{KEY}/a", "-f").stderr == "a was cancelled without having run\n"
+    why = "to see why: distribute explain anna/cavity/a\n"
+    assert run("logs", f"{KEY}/a", "-f").stderr == f"a was cancelled without having run; {why}"
+
+
+def test_a_job_whose_build_failed(builder: SpoolBuilder, run: Run) -> None:
+    folder = builder.batch(KEY, {State.FAILED: ["a~1"]}, finished=True)
+    builder.build(folder, "alpha", ok=False)
+    why, printed = run("logs", f"{KEY}/a").stderr.splitlines()
+    assert why == "a failed without having run; to see why: distribute explain anna/cavity/a"
+    assert printed == "what its build printed: distribute logs --build anna/cavity"
 
 
 def test_follow_as_a_process(

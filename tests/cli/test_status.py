@@ -197,6 +197,16 @@ def test_a_job(lab: SpoolBuilder, run: Run, run_json: Json) -> None:
     assert "4.2 s of CPU, 1.0 MiB" in text
 
 
+def test_a_kill_is_told_until_what_it_hits_has_ended(builder: SpoolBuilder, run_json: Json) -> None:
+    folder = builder.batch("anna/x", {State.PENDING: ["a~1", "b~1"]})
+    folder.kill("a").touch()
+    assert run_json("status", "anna/x")["kill_requested"]
+    builder.move(folder, State.PENDING, "a~1", State.CANCELLED, "a~1")
+    assert not run_json("status", "anna/x")["kill_requested"]
+    folder.kill().touch()
+    assert run_json("status", "anna/x")["kill_requested"]
+
+
 def test_what_a_job_asked_for(builder: SpoolBuilder, run: Run) -> None:
     spec = JobSpec(
         "a", command="./run", resources=Resources(2, 2**30, None, 7200.0), retries=3, depends=("b",)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from distribute_compute_config.loading import LoadedJobFile as LoadedJobFile
     from distribute_compute_config.loading import load_file as load_file
     from distribute_compute_config.loading import load_text as load_text
+    from distribute_compute_config.loading import load_with_inputs as load_with_inputs
     from distribute_compute_config.models import AnyJob as AnyJob
     from distribute_compute_config.models import AnySection as AnySection
     from distribute_compute_config.models import ApptainerConfig as ApptainerConfig
@@ -59,7 +60,7 @@ _MODULES = {
     "errors": ("DistributeError",),
     "eviction": ("Eviction", "effective_eviction"),
     "inputs": ("InputFile", "missing_inputs"),
-    "loading": ("LoadedJobFile", "load_file", "load_text"),
+    "loading": ("LoadedJobFile", "load_file", "load_text", "load_with_inputs"),
     "models": (
         *(
             "AnyJob",

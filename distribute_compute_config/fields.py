@@ -71,9 +71,9 @@ def check_input_name(path: str, name: str) -> None:
 
 def _check_text(text: str) -> str:
     if not text.strip():
-        raise complain("it is empty")
+        raise complain("it is empty", "write some text, or leave the key out if it may be absent")
     if "\0" in text:
-        raise complain("it holds a NUL character")
+        raise complain("it holds a NUL character", "remove it")
     return text
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from distribute_compute_config.models import File, Initialize, JobBase, JobFile, PythonInitialize, PythonJob
+from distribute_compute_config.models import (
+    File,
+    Initialize,
+    JobBase,
+    JobFile,
+    Kind,
+    PythonInitialize,
+    PythonJob,
+)
 from distribute_compute_config.problems import Loc, Mark, Problem, describe_loc
 from distribute_compute_config.regular_files import open_regular
 from distribute_compute_config.sweeps import Values
@@ -80,17 +88,50 @@ def _required(files: tuple[File, ...], base: Loc) -> Iterator[tuple[File, str, L
         yield file, file.name, (*base, "required_files", index)
 
 
+def guess_inputs(data: Mapping[str, Any], mark: Callable[[Loc], Mark]) -> Iterator[InputFile]:
+    """Every mention of a file that can be made out in the plain data of a job file with mistakes."""
+    for kind in Kind:
+        section = data.get(kind.value)
+        for part in ("initialize", "jobs"):
+            found = section.get(part) if isinstance(section, dict) else None
+            holders = enumerate(found) if isinstance(found, list) else [(None, found)]
+            for index, holder in holders:
+                base: Loc = (kind.value, part) if index is None else (kind.value, part, index)
+                yield from _guess_in(holder, base, mark)
+
+
+def _guess_in(holder: object, base: Loc, mark: Callable[[Loc], Mark]) -> Iterator[InputFile]:
+    # What a sweep makes of its paths isn't known where the file has mistakes.
+    if not isinstance(holder, dict) or "sweep" in holder:
+        return
+    files = holder.get("required_files")
+    listed = enumerate(files) if isinstance(files, list) else ()
+    found = [((*base, key), holder.get(key)) for key in ("build_file", "sif", "file")]
+    found += [((*base, "required_files", index), file) for index, file in listed]
+    for loc, file in found:
+        path = file.get("path") if isinstance(file, dict) else file
+        if isinstance(path, str) and path and "\0" not in path:
+            yield InputFile(path, Path(path).name, loc, mark((*loc, "path")))
+
+
 def missing_inputs(loaded: LoadedJobFile, base_dir: str | os.PathLike[str]) -> list[Problem]:
     """A problem for each mention of what isn't a readable regular file; relative paths start at ``base_dir``.
 
     Advisory: files may come and go by the time this returns.
     """
+    return find_missing(loaded.inputs(), loaded.source, base_dir)
+
+
+def find_missing(
+    mentions: Iterable[InputFile], source: str, base_dir: str | os.PathLike[str]
+) -> list[Problem]:
+    """As ``missing_inputs``, for mentions of any file."""
     base = Path(base_dir)
     complaints: dict[str, Complaint | None] = {}
     templates: dict[str, Template | Complaint] = {}
     contents = Contents()
     problems = []
-    for one in loaded.inputs():
+    for one in mentions:
         if one.path not in complaints:
             complaints[one.path] = _complain(one.path, base / one.path)
         found = complaints[one.path]
@@ -99,7 +140,7 @@ def missing_inputs(loaded: LoadedJobFile, base_dir: str | os.PathLike[str]) -> l
                 templates[one.path] = _read_template(base / one.path)
             found = _judge_template(templates[one.path], one, contents)
         if found is not None:
-            problems.append(Problem(loaded.source, *one.mark, describe_loc(one.loc), *found))
+            problems.append(Problem(source, *one.mark, describe_loc(one.loc), *found))
     return problems
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -50,9 +51,31 @@ def load_file(path: str | os.PathLike[str], jobs_max: int = JOBS_MAX) -> LoadedJ
             raw = opened.read(syntax.SIZE_MAX_BYTES + 1)
     except OSError as error:
         raise JobFileError(
-            [Problem(source, 1, 1, "job file", f"it can't be read: {error.strerror}")]
+            [
+                Problem(
+                    source,
+                    1,
+                    1,
+                    "job file",
+                    f"it can't be read: {error.strerror}",
+                    "give the path of a job file; a new one: distribute template python",
+                )
+            ]
         ) from error
     return load_bytes(raw, source, jobs_max)
+
+
+def load_with_inputs(path: str | os.PathLike[str], jobs_max: int = JOBS_MAX) -> LoadedJobFile:
+    """``load_file``, and every file that it names is there. Raises JobFileError with all mistakes of both."""
+    base = Path(path).absolute().parent
+    try:
+        loaded = load_file(path, jobs_max)
+    except JobFileError as error:
+        missing = inputs.find_missing(error.mentions, os.fspath(path), base)
+        raise JobFileError([*error.problems, *missing]) from error
+    if missing := inputs.missing_inputs(loaded, base):
+        raise JobFileError(missing)
+    return loaded
 
 
 def load_bytes(raw: bytes, source: str, jobs_max: int = JOBS_MAX) -> LoadedJobFile:
@@ -77,8 +100,15 @@ def load_text(text: str, source: str, jobs_max: int = JOBS_MAX) -> LoadedJobFile
     taken = {Mark(one.line, one.column) for one in problems}
     problems += _locate(expansion, findings, root, source, taken)
     if problems or jobfile is None:
-        raise JobFileError(problems)
+        raise JobFileError(problems, _list_mentions(root, problems))
     return LoadedJobFile(jobfile, source, text, root, expansion.origins)
+
+
+def _list_mentions(root: nodes.Node, problems: Iterable[Problem]) -> list[inputs.InputFile]:
+    """The files that a text with mistakes names, but for places that have a mistake already."""
+    taken = {Mark(one.line, one.column) for one in problems}
+    found = inputs.guess_inputs(nodes.to_data(root), lambda loc: nodes.find_node(root, loc).mark)
+    return [one for one in found if one.mark not in taken]
 
 
 def _validate(expansion: Expansion, root: nodes.Node) -> tuple[JobFile | None, list[Finding]]:

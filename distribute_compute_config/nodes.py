@@ -6,7 +6,9 @@ merge keys and duplicate keys are problems; depth and number of nodes are bounde
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import yaml
@@ -86,9 +88,15 @@ def find_key(root: Node, loc: Loc) -> Mark:
 class TreeBuilder:
     """Takes a parser's events one by one; ``root`` and ``problems`` are there at the end."""
 
-    def __init__(self, source: str, mended: frozenset[Mark], values_max: int = NODES_MAX) -> None:
+    def __init__(
+        self,
+        source: str,
+        mended: frozenset[Mark],
+        values_max: int = NODES_MAX,
+        shifts: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
         self.source = source
-        self._values_max = values_max
+        self._values_max, self._shifts = values_max, shifts
         self.root: Node | None = None
         self.problems: list[Problem] = []
         self._mended = mended
@@ -109,7 +117,7 @@ class TreeBuilder:
             self._open.pop()
             self._keys.pop()
         elif isinstance(event, yaml.AliasEvent):
-            mark = to_mark(event.start_mark)
+            mark = shift(to_mark(event.start_mark), self._shifts)
             self._note(
                 mark, f"*{event.anchor}", "aliases are not allowed in a job file", "write the value itself"
             )
@@ -120,7 +128,7 @@ class TreeBuilder:
     def _start_document(self, event: yaml.Event) -> None:
         self._documents += 1
         if self._documents > 1:
-            mark = to_mark(event.start_mark)
+            mark = shift(to_mark(event.start_mark), self._shifts)
             raise TooMuch(
                 self._problem(mark, "---", "a second document starts here", "write one job file a batch")
             )
@@ -133,7 +141,7 @@ class TreeBuilder:
         return Scalar(text, event.implicit[0], mark)
 
     def _note_properties(self, event: Any) -> Mark:
-        mark = to_mark(event.start_mark)
+        mark = shift(to_mark(event.start_mark), self._shifts)
         if event.anchor is not None:
             self._note(mark, f"&{event.anchor}", "anchors are not allowed in a job file", "remove it")
         if event.tag is not None:
@@ -217,3 +225,8 @@ def _plain_number(word: str) -> str:
 def to_mark(mark: Any) -> Mark:
     """The parser's 0-based place, counted from 1."""
     return Mark(mark.line + 1, mark.column + 1)
+
+
+def shift(mark: Mark, shifts: Mapping[int, int]) -> Mark:
+    """The place in what the user wrote, where ``shifts`` columns were added to lines for the parser."""
+    return Mark(mark.line, max(1, mark.column - shifts.get(mark.line, 0)))

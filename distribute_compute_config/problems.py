@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from distribute_compute_config.errors import DistributeError
+
+if TYPE_CHECKING:
+    from distribute_compute_config.inputs import InputFile
 
 Loc = tuple[str | int, ...]
 """The way to a value from the top of a job file: keys and 0-based list positions."""
@@ -50,10 +53,12 @@ class Finding:
 class JobFileError(DistributeError):
     """A job file can't be used; ``problems`` holds every mistake in it, in the order of the lines.
 
-    Beyond ``PROBLEMS_MAX``, ``omitted`` counts what was left out.
+    Beyond ``PROBLEMS_MAX``, ``omitted`` counts what was left out. ``mentions`` are the files that it names
+    in places without a mistake, as far as they can be made out: whether they are there wasn't looked at.
     """
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], mentions: Iterable[InputFile] = ()) -> None:
+        self.mentions = tuple(mentions)
         found = sorted(set(problems), key=lambda p: (p.line, p.column, p.what, p.why))
         self.problems = tuple(found[:PROBLEMS_MAX])
         self.omitted = len(found) - len(self.problems)

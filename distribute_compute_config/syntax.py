@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import yaml
 
-from distribute_compute_config.nodes import NODES_MAX, Node, TooMuch, TreeBuilder, to_mark
+from distribute_compute_config.nodes import NODES_MAX, Node, TooMuch, TreeBuilder, shift, to_mark
 from distribute_compute_config.problems import Mark, Problem
 from distribute_compute_config.scalars import quote
 
@@ -15,6 +16,9 @@ SIZE_MAX_BYTES = 10 * 1024**2
 # libyaml, where PyYAML was built with it, is about ten times as fast; both give the same events.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MENDS_MAX = 3
+_TAB = "tab"
+#: What editors show a tab as; a file is read with the first of them that lines up.
+_TAB_WIDTHS = (8, 4, 2)
 # libyaml stops here, in the midst of tokens that it hasn't told of yet.
 _TOO_DEEP = "exceeded maximum nesting depth"
 _forbidden = re.compile(
@@ -22,6 +26,7 @@ _forbidden = re.compile(
 )
 _tabbed = re.compile(r"( *)\t[ \t]*[^ \t#]")
 _line_end = re.compile("\r\n|\n|\r")
+_line_end_kept = re.compile("(\r\n|\n|\r)")
 _reserved_word = re.compile(r"@[^\s,\]}#]*")
 _HINTS = (
     (
@@ -71,10 +76,24 @@ def parse(text: str, source: str, values_max: int = NODES_MAX) -> Syntax:
     problem = _check_characters(text, source)
     if problem is not None:
         return Syntax(None, (problem,))
+    first = _read(text, source, values_max, {})
+    if not any(one.what == _TAB for one in first.problems):
+        return first
+    # Tabs stop every parser: they are noted, and read as what was probably meant, for the rest of the file.
+    for width in _TAB_WIDTHS:
+        expanded, shifts = _expand_tabs(text, width)
+        mended = _read(expanded, source, values_max, shifts)
+        if mended.root is not None:
+            return Syntax(mended.root, (*first.problems, *mended.problems))
+    return first
+
+
+def _read(text: str, source: str, values_max: int, shifts: Mapping[int, int]) -> Syntax:
+    """``shifts`` tells by line how many columns ``text`` has more than what the user wrote."""
     found: list[Problem] = []
     mended: frozenset[Mark] = frozenset()
     while True:
-        builder = TreeBuilder(source, mended, values_max)
+        builder = TreeBuilder(source, mended, values_max, shifts)
         try:
             for event in yaml.parse(text, Loader=_LOADER):
                 builder.take(event)
@@ -89,6 +108,7 @@ def parse(text: str, source: str, values_max: int = NODES_MAX) -> Syntax:
             if text[offset : offset + 1] != "@":
                 return Syntax(None, (*found, *builder.problems, *_explain(error, at, text, source)))
             # An unquoted @user:server stops every parser: it is noted, and read as what was meant.
+            at = shift(at, shifts)
             found.append(_explain_at_sign(text, offset, at, source))
             if len(mended) == _MENDS_MAX:
                 return Syntax(None, (*found, *builder.problems))
@@ -96,6 +116,20 @@ def parse(text: str, source: str, values_max: int = NODES_MAX) -> Syntax:
             text = f"{text[:offset]}X{text[offset + 1 :]}"
         else:
             return Syntax(builder.root, (*found, *builder.problems))
+
+
+def _expand_tabs(text: str, width: int) -> tuple[str, dict[int, int]]:
+    """``text`` with spaces for tabs in indentation, and by line how many columns that added."""
+    # The line ends are kept: every second piece is one.
+    pieces = _line_end_kept.split(text)
+    shifts = {}
+    for index in range(0, len(pieces), 2):
+        found = _tabbed.match(pieces[index])
+        if found:
+            indent = found[0][:-1].expandtabs(width)
+            shifts[index // 2 + 1] = len(indent) - len(found[0]) + 1
+            pieces[index] = indent + pieces[index][found.end() - 1 :]
+    return "".join(pieces), shifts
 
 
 def _check_characters(text: str, source: str) -> Problem | None:
@@ -142,7 +176,7 @@ def _explain_tabs(error: yaml.MarkedYAMLError, at: Mark, text: str, source: str)
         return []
     why = "a tab stands in the indentation, YAML allows only spaces there"
     return [
-        Problem(source, *tab, "tab", why, "write spaces instead, as many as line up with its neighbours")
+        Problem(source, *tab, _TAB, why, "write spaces instead, as many as line up with its neighbours")
         for tab in tabs
     ]
 

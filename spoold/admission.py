@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tarfile import TarError
 from typing import TYPE_CHECKING
@@ -28,12 +29,14 @@ from spoold.store import add_object
 from spoold.tickets import State, Ticket
 
 if TYPE_CHECKING:
+    from distribute_compute_config.inputs import InputFile
     from distribute_compute_config.loading import LoadedJobFile
     from spoold.compiling import Batch
 
 _log = logging.getLogger(__name__)
 
 _MOST_NAME_BYTES = 200
+_INSTEAD = "write the path of a file that you can read on the file server, or submit with: distribute add"
 
 
 def take_in(spool: Spool, drop: Drop) -> BatchRef | None:
@@ -90,7 +93,12 @@ def _admit(spool: Spool, drop: Drop) -> BatchRef | None:
     from spoold.rendering import render_templates
 
     with open_source(spool, drop) as source:
-        loaded = load_bytes(*source.job_file(), spool.settings.max_jobs)
+        raw, name = source.job_file()
+        try:
+            loaded = load_bytes(raw, name, spool.settings.max_jobs)
+        except JobFileError as error:
+            unreadable = _find_unreadable(source, error.mentions)
+            raise JobFileError([*error.problems, *_explain(name, error.mentions, unreadable)]) from error
         if not _unchanged(spool, drop):
             return None
         meta = loaded.jobfile.meta
@@ -146,18 +154,32 @@ def _snapshot(spool: Spool, source: Source, loaded: LoadedJobFile) -> dict[str, 
         except Unreadable as error:
             problems[one.path] = error
     if problems:
-        raise JobFileError(
-            Problem(
-                loaded.source,
-                *one.mark,
-                f"{describe_loc(one.loc)}: {one.path}",
-                problems[one.path].why,
-                problems[one.path].hint,
-            )
-            for one in loaded.inputs()
-            if not one.values and one.path in problems
-        )
+        mentions = (one for one in loaded.inputs() if not one.values)
+        raise JobFileError(_explain(loaded.source, mentions, problems))
     return contents
+
+
+def _find_unreadable(source: Source, mentions: Iterable[InputFile]) -> dict[str, Unreadable]:
+    """By path, why an input of a job file that is rejected anyway couldn't be read; nothing is copied."""
+    problems: dict[str, Unreadable] = {}
+    for path in {one.path for one in mentions}:
+        try:
+            with source.open_input(path):
+                pass
+        except Unreadable as error:
+            problems[path] = error
+    return problems
+
+
+def _explain(
+    name: str, mentions: Iterable[InputFile], problems: Mapping[str, Unreadable]
+) -> Iterator[Problem]:
+    """A problem for each mention of a path among ``problems``; ``name`` is the job file's."""
+    for one in mentions:
+        if one.path in problems:
+            error = problems[one.path]
+            what = f"{describe_loc(one.loc)}: {one.path}"
+            yield Problem(name, *one.mark, what, error.why, error.hint or _INSTEAD)
 
 
 def _reserved(spool: Spool, namespace: str, batch: str, drop: Drop) -> bool:

@@ -70,12 +70,9 @@ def command(jobfile: Path, dry: bool, wait: bool, as_json: bool) -> None:
 
 def _load(jobfile: Path, jobs_max: int) -> LoadedJobFile:
     """Raises JobFileError with every mistake and every file that isn't there."""
-    from distribute_compute_config import JobFileError, load_file, missing_inputs
+    from distribute_compute_config import load_with_inputs
 
-    loaded = load_file(jobfile, jobs_max)
-    if missing := missing_inputs(loaded, jobfile.absolute().parent):
-        raise JobFileError(missing)
-    return loaded
+    return load_with_inputs(jobfile, jobs_max)
 
 
 def _plan(spool: Spool, loaded: LoadedJobFile, base: Path) -> Plan:

@@ -38,17 +38,13 @@ def command(ctx: click.Context, jobfiles: tuple[str, ...], as_json: bool) -> Non
 def check_file(path: str) -> FileCheck:
     """Every mistake in the job file at ``path``, or what it asks for."""
     from distribute_cli.reports.checking import report_batch, report_problems
-    from distribute_compute_config import JobFileError, load_file, missing_inputs
+    from distribute_compute_config import JobFileError, load_with_inputs
 
     try:
-        loaded = load_file(path, known_jobs_max())
+        loaded = load_with_inputs(path, known_jobs_max())
     except JobFileError as error:
         return report_problems(path, error.problems)
-    base = Path(path).absolute().parent
-    missing = missing_inputs(loaded, base)
-    if missing:
-        return report_problems(path, tuple(missing))
-    return report_batch(loaded, _sizes_bytes(loaded, base))
+    return report_batch(loaded, _sizes_bytes(loaded, Path(path).absolute().parent))
 
 
 def _sizes_bytes(loaded: LoadedJobFile, base: Path) -> dict[str, int]:

@@ -39,9 +39,26 @@ STRUCTURE = {
     "a list at the top": ("# x\n- a\n", ["2:1: job file: its top level is no mapping"]),
     "a word at the top": ("hello", ["1:1: job file: its top level is no mapping"]),
     "two documents": (COMMAND + "---\na: b\n", ["8:1: ---: a second document starts here"]),
-    "a tab alone": ("a:\n\t- b\n", ["2:1: tab: a tab stands in the indentation"]),
+    "a tab alone": (
+        "a:\n\t- b\n",
+        ["1:1: a: there is no such key", "1:1: job file: no jobs", "1:1: meta", "2:1: tab: a tab stands in"],
+    ),
+    "a tab, and mistakes after it": (
+        "meta:\n\tbatch_name: a\n  matrix: @a:b\nfoo: 1\n",
+        [
+            *("1:1: job file: no jobs", "2:1: tab: ", "2:2: meta.namespace: it is missing"),
+            *("3:11: @a:b: YAML lets no unquoted text", "4:1: foo: there is no such key"),
+        ],
+    ),
+    "a column behind a tab": (
+        f"{COMMAND.rstrip()}\n    - name: 010\n \t  command: ''\n",
+        ["8:13: 010: some YAML readers", "9:2: tab: ", "9:14: command.jobs[1].command: it is empty; write"],
+    ),
     "a tab after spaces": (COMMAND + "  \tx: 1\n", ["8:3: tab: a tab stands in the indentation"]),
-    "tabs on several lines": ("a:\n\tb: 1\n\tc: 2\n", ["2:1: tab: ", "3:1: tab: "]),
+    "tabs on several lines": (
+        "a:\n\tb: 1\n\tc: 2\n",
+        ["1:1: a: there", "1:1: job file: no", "1:1: meta", "2:1: tab: ", "3:1: tab: "],
+    ),
     "a colon in a value": ("a: b: c\n", ["1:5: YAML: mapping values are not allowed"]),
     "bad indentation": ("a:\n  - b\n c: d\n", ["3:2: YAML: while parsing a block mapping, did not find"]),
     "an open quote": ('a: "x', ["1:6: YAML: while scanning a quoted scalar, found unexpected end"]),

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from distribute_compute_config import InputFile, Mark, load_text, missing_inputs
+import pytest
+
+from distribute_compute_config import (
+    InputFile,
+    JobFileError,
+    Mark,
+    load_text,
+    load_with_inputs,
+    missing_inputs,
+)
 
 META = "meta:\n  batch_name: a\n  namespace: b\n"
 PYTHON = (
@@ -97,3 +106,26 @@ def test_an_unreadable_file_is_a_problem(tmp_path: Path) -> None:
     finally:
         os.seteuid(mine)
     assert [one.why.endswith("can't be read: Permission denied") for one in problems] == [True, True]
+
+
+def test_files_are_looked_for_although_the_text_has_mistakes(tmp_path: Path) -> None:
+    """All in one go; a place that has a mistake already gets no second one."""
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "python:\n  initialize: {build_file: b.py, required_files: {a: 1}}\n  jobs:\n"
+        "    - {name: one, file: {path: run.py, alias: ../x}, nice: 3, required_files: [gone, 7, {path: here}, '']}\n"
+        "    - word\n"
+        "command: [a]\n"
+        "apptainer: {initialize: [c], jobs: {d: 1}}\n"
+    )
+    (tmp_path / "here").touch()
+    with pytest.raises(JobFileError) as caught:
+        load_with_inputs(path)
+    missing = [(p.line, p.column, p.what) for p in caught.value.problems if "can't be read" in p.why]
+    assert missing == [
+        (2, 28, "python.initialize.build_file"),
+        (4, 32, "python.jobs[0].file"),
+        (4, 80, "python.jobs[0].required_files[0]"),
+    ]
+    assert "it is missing" in str(caught.value)
+    assert [(one.path, one.name) for one in caught.value.mentions if one.path == "here"] == [("here", "here")]

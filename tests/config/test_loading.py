@@ -227,7 +227,8 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:
         path = tmp_path / name
         with pytest.raises(JobFileError) as caught:
             load_file(path)
-        assert str(caught.value) == f"{path}:1:1: job file: it can't be read: {why}"
+        said = f"{path}:1:1: job file: it can't be read: {why}; give the path of a job file; "
+        assert str(caught.value) == f"{said}a new one: distribute template python"
 
 
 def test_a_file_that_is_no_utf8_is_told_where(tmp_path: Path) -> None:

@@ -343,6 +343,51 @@ def test_every_missing_input_is_told_with_its_path(lab: Lab, tmp_path: Path) -> 
     assert find_batch(lab.spool, "ns", "b") is None
 
 
+def test_missing_inputs_are_told_beside_the_mistakes_of_the_text(lab: Lab, tmp_path: Path) -> None:
+    lab.drop("b.yaml", needing(f"{tmp_path}/gone.dat").replace("command: ", "comand: ", 1))
+    lab.sweep()
+    text = lab.rejected()["b.yaml"]
+    assert "comand: there is no such key" in text
+    place = f"command.jobs[0].required_files[0]: {tmp_path}/gone.dat"
+    assert f"{place}: no such file or directory; write the path of a file that you can read" in text
+    assert store(lab) == []
+
+
+@needs_root
+@pytest.mark.parametrize("way", ["straight", "through a link", "by a link"])
+def test_nobody_learns_which_files_are_in_a_folder_that_is_closed_to_him(lab: Lab, way: str) -> None:
+    lab.scratch.chmod(0o755)
+    closed = lab.scratch / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "there").write_text("x")
+    (lab.scratch / "open").write_text("open")
+    (closed / "there.link").symlink_to(lab.scratch / "open")
+    (lab.scratch / "way").symlink_to("closed")
+    place = lab.scratch / "way" if way == "through a link" else closed
+    ending = ".link" if way == "by a link" else ""
+    answers = set()
+    for name in ("there", "gone"):
+        lab.drop(f"{name}.yaml", needing(f"{place}/{name}{ending}", name), NOBODY)
+        lab.sweep()
+        answers.add(lab.rejected()[f"{name}.yaml"].split("\n\n")[0].replace(name, "NAME"))
+    (answer,) = answers
+    assert f"may not look into {closed};" in answer
+
+
+@needs_root
+def test_links_and_dots_are_followed_as_their_owner_would(lab: Lab) -> None:
+    lab.scratch.chmod(0o755)
+    (lab.scratch / "in").mkdir(mode=0o755)
+    (lab.scratch / "data").write_text("data")
+    (lab.scratch / "in" / "up").symlink_to("../data")
+    (lab.scratch / "loop").symlink_to("loop")
+    lab.drop("up.yaml", needing(f"{lab.scratch}/in/../in/up", "up"), NOBODY)
+    lab.drop("loop.yaml", needing(f"{lab.scratch}/loop", "loop"), NOBODY)
+    lab.sweep()
+    assert store(lab) == [b"data"]
+    assert "too many levels of symbolic links" in lab.rejected()["loop.yaml"]
+
+
 def test_a_pipe_named_as_an_input_blocks_nobody(lab: Lab, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     lab.drop("b.yaml", needing(str(tmp_path / "pipe")))

@@ -6,6 +6,7 @@ opened, by the descriptor, so that nothing can be swapped in between.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import stat
@@ -16,6 +17,8 @@ from typing import BinaryIO
 from distribute_compute_config.errors import DistributeError
 
 _ACL = "system.posix_acl_access"
+#: As many links as Linux follows in one path.
+_LINKS_MAX = 40
 
 
 class Unreadable(DistributeError):
@@ -48,6 +51,8 @@ def identity_of(uid: int) -> Identity:
 
 def open_for(identity: Identity, path: Path) -> BinaryIO:
     """Open a regular file that ``identity`` may read. Raises Unreadable with the reason."""
+    if not _trusted(identity):
+        _follow(identity, path)
     try:
         # O_PATH first: opening a device or a pipe for reading can have effects.
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -57,6 +62,30 @@ def open_for(identity: Identity, path: Path) -> BinaryIO:
         return _reopen(identity, path, handle)
     finally:
         os.close(handle)
+
+
+def _follow(identity: Identity, path: Path) -> None:
+    """Walk as the kernel would for ``identity``, and say no more of what is there than it would.
+
+    Raises Unreadable at the first folder that ``identity`` may not look into, or where nothing is.
+    """
+    here, waiting, links = Path("/"), list(reversed(path.absolute().parts[1:])), 0
+    try:
+        while waiting:
+            _check(identity, here, here.lstat(), 0o1, f"may not look into {here}", path)
+            part = waiting.pop()
+            step = here.parent if part == ".." else here / part
+            if not stat.S_ISLNK(step.lstat().st_mode):
+                here = step
+                continue
+            links += 1
+            if links > _LINKS_MAX:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            target = step.readlink()
+            here = Path("/") if target.is_absolute() else here
+            waiting += reversed([one for one in target.parts if one != "/"])
+    except (OSError, ValueError) as error:
+        raise Unreadable(str(path), _why(error)) from error
 
 
 def open_below(root: Path, relative: Path, reader: Identity | None = None) -> BinaryIO:
@@ -129,7 +158,7 @@ def _open_regular(path: Path, handle: int) -> BinaryIO:
 def _check_path(identity: Identity, path: Path, real: Path, info: os.stat_result) -> None:
     try:
         now = real.lstat()
-        folders = [(parent, parent.lstat()) for parent in real.parents]
+        folders = [(parent, parent.lstat()) for parent in reversed(real.parents)]
     except OSError as error:
         raise Unreadable(str(path), "it was moved while it was read") from error
     if (now.st_dev, now.st_ino) != (info.st_dev, info.st_ino):

@@ -25,7 +25,7 @@ class Guard:
 
     def __enter__(self) -> Guard:
         """Raises ScratchUnusable or ScratchInUse."""
-        self.scratch.make()
+        self.scratch.make(self._config.spool)
         self._lock = self.scratch.lock()
         self.scratch.write_pid()
         self.supervisor = Supervisor(self.scratch, self._config.evict)

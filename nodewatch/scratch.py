@@ -15,13 +15,18 @@ from nodewatch.folders import remove
 from nodewatch.trees import Tree
 from spoold.tickets import Ticket
 
+#: What stands in a scratch folder; ``lost+found`` where it is a file system of its own.
+_ENTRIES = frozenset(
+    {"runs", "work", "cache", "lock", "pid", "pid.new", "pause", "pause.json", "pause.new", "lost+found"}
+)
+
 
 class ScratchInUse(DistributeError):
     """Another daemon uses this scratch folder."""
 
 
 class ScratchUnusable(DistributeError):
-    """The scratch folder can't be made."""
+    """The scratch folder can't be made, or is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,10 @@ class Scratch:
     def cache(self) -> Path:
         return self.path / "cache"
 
-    def make(self) -> None:
-        """Raises ScratchUnusable."""
+    def make(self, spool: Path) -> None:
+        """Make what is missing. Raises ScratchUnusable, also where the folder is somebody else's."""
+        self._require_apart(spool)
+        self._require_ours()
         try:
             for folder in (self.runs, self.work, self.cache):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -69,6 +76,34 @@ class Scratch:
             raise ScratchUnusable(
                 f"{self.path} can't be used as scratch", str(error), "give this node another --scratch"
             ) from error
+
+    def _require_apart(self, spool: Path) -> None:
+        # Nothing is looked up on the way to the spool: a file server that is away would hold us up.
+        there, here = spool.absolute(), self.path.absolute()
+        nested = here.is_relative_to(there) or there.is_relative_to(here)
+        if nested or self.path.resolve().is_relative_to(there):
+            raise ScratchUnusable(
+                f"{self.path} can't be used as scratch",
+                f"it and the spool {spool} lie one in the other",
+                "give this node a --scratch of its own, on a local disk",
+            )
+
+    def _require_ours(self) -> None:
+        try:
+            found = os.listdir(self.path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ScratchUnusable(
+                f"{self.path} can't be used as scratch", str(error), "give this node another --scratch"
+            ) from error
+        strange = sorted(set(found) - _ENTRIES)
+        if strange and "lock" not in found:
+            raise ScratchUnusable(
+                f"{self.path} can't be used as scratch",
+                f"it holds {strange[0]!r}, so it is in use for something else",
+                f"give a folder that is new or empty, such as --scratch {self.path / 'nodewatch'}",
+            )
 
     def lock(self) -> FileLock:
         """Take the folder for this daemon. Raises ScratchInUse."""

@@ -128,4 +128,6 @@ def test_files_are_looked_for_although_the_text_has_mistakes(tmp_path: Path) -> 
         (4, 80, "python.jobs[0].required_files[0]"),
     ]
     assert "it is missing" in str(caught.value)
-    assert [(one.path, one.name) for one in caught.value.mentions if one.path == "here"] == [("here", "here")]
+    with pytest.raises(JobFileError) as alone:
+        load_text(path.read_text(), "x")
+    assert [one.path for one in alone.value.mentions] == ["b.py", "run.py", "gone", "here"]

@@ -68,7 +68,7 @@ def ref(lab: Lab) -> BatchRef:
 
 def test_a_claim(lab: Lab, ref: BatchRef, kernel: Cut, spool: Spool) -> None:
     scratch = Scratch(lab.scratch, 0)
-    scratch.make()
+    scratch.make(spool.root)
     ledger = Ledger(Capacity(1, 1 << 30))
     queue = Queue(spool, scratch, "n1", frozenset(), Quarantines(()), ledger)
     with pytest.raises(OSError, match="Input/output"):
@@ -85,7 +85,7 @@ def test_a_claim(lab: Lab, ref: BatchRef, kernel: Cut, spool: Spool) -> None:
 def test_a_claim_of_a_batch_that_has_ended_since(lab: Lab, ref: BatchRef, kernel: Cut, spool: Spool) -> None:
     """The node's lease lapsed meanwhile, and another node did the job."""
     scratch, now_s = Scratch(lab.scratch, 0), [0.0]
-    scratch.make()
+    scratch.make(spool.root)
     queue = Queue(
         spool, scratch, "n1", frozenset(), Quarantines(()), Ledger(Capacity(1, 1)), lambda: now_s[0]
     )

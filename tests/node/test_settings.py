@@ -89,6 +89,34 @@ def test_bad_flags_and_places(lab: Lab) -> None:
     refuse(lab, 1, "error: ", str(blocked), arguments=("--scratch", str(blocked / "scratch")))
 
 
+def test_a_scratch_that_is_none(lab: Lab) -> None:
+    """Nothing is made in a folder that is somebody's, nor in the spool."""
+    root = lab.spool.root
+    home = lab.folder / "home"
+    home.mkdir()
+    (home / "thesis.tex").touch()
+    (lab.folder / "link").symlink_to(root)
+    for place, word in (
+        (root, "lie one in the other"),
+        (root / "nodes" / "alpha", "lie one in the other"),
+        (lab.folder / "link" / "scratch", "lie one in the other"),
+        (root.parent, "lie one in the other"),
+        (home, "it holds 'thesis.tex'"),
+    ):
+        refuse(lab, 1, str(place), word, "--scratch", arguments=("--scratch", str(place)))
+    assert [path.name for path in home.iterdir()] == ["thesis.tex"]
+
+
+def test_a_scratch_that_was_used_before(lab: Lab) -> None:
+    scratch = lab.folder / "s"
+    for name in ("lost+found", "cache"):
+        (scratch / name).mkdir(parents=True)
+    first = lab.node("alpha", scratch=scratch)
+    assert first.terminate() == 0
+    (scratch / "notes.txt").touch()
+    lab.node("alpha", scratch=scratch)
+
+
 def test_a_spool_of_a_newer_format(lab: Lab) -> None:
     settings = lab.spool.layout.settings
     settings.write_text(settings.read_text().replace(f"format: {FORMAT}", f"format: {FORMAT + 1}"))

@@ -29,7 +29,7 @@ class Place:
 
     def __init__(self, folder: Path, launcher: Launcher) -> None:
         self.scratch = Scratch(folder, 0)
-        self.scratch.make()
+        self.scratch.make(Path("/nowhere/spool"))
         self.runs = {key: self._start(launcher, key) for key in KEYS}
         self._pids = {key: find_processes(run)[0][0] for key, run in self.runs.items()}
 

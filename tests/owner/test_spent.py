@@ -21,7 +21,7 @@ def spec(folder: Path, code: str, *arguments: str) -> RunSpec:
 
 def test_spent(tmp_path: Path) -> None:
     scratch = Scratch(tmp_path / "scratch", 0)
-    scratch.make()
+    scratch.make(tmp_path / "spool")
     supervisor = Supervisor(scratch)
     before_s, used_s = supervisor.spent_s(), 0.0
     assert before_s == 0.0

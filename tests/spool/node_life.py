@@ -74,7 +74,7 @@ class Daemon:
     def __init__(self, life: NodeLife, spool: Spool, node: str) -> None:
         self._life, self.spool, self._node = life, spool, node
         self._scratch = Scratch(life.lab.scratch / node, 0)
-        self._scratch.make()
+        self._scratch.make(spool.root)
         make_node_folder(spool, node)
         publish_node(spool, NodeInfo(node, "host", 1, 1, 1 << 30, (), str(self._scratch.path), "0", 1.0))
         self._uploader = Uploader(spool, node, lambda: None)

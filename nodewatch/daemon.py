@@ -110,7 +110,9 @@ class Node:
             )
             self._guard.on_aside = self._reporter.stir
             left_running = self._work() or bool(self._uploader.waiting)
-        if not left_running:
+        if left_running:
+            self._reporter.say_leaving()
+        else:
             self._lease.release()
         if self._successor:
             raise LeaseHeld(

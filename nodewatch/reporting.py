@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -32,6 +32,7 @@ _MOST_LIVE_BYTES = 64 << 20
 _PIECE_BYTES = 1 << 20
 #: An idle node looks once in so many ``rescan_s``.
 _IDLE_ROUNDS = 4
+_RUNNING = "running"
 
 
 @dataclass(slots=True)
@@ -87,6 +88,13 @@ class Reporter:
         self._stop.set()
         self._stir.set()
         self._thread.join(2 * self._spool.settings.rescan_s)
+
+    def say_leaving(self) -> None:
+        """After ``close``: the daemon has ended, and its jobs go on. Its lease stands, and can't tell."""
+        try:
+            self._spool.ops.replace(self._folder.running, encode(replace(self._status(), leaving=True)))
+        except (OSError, DistributeError) as error:
+            _log.error("reporting: %s", error)
 
     def stir(self) -> None:
         """Something begins here: the next look comes after ``rescan_s``, and no later."""
@@ -231,6 +239,7 @@ class Reporter:
             quarantines=self._quarantines.standing(),
             holding=self._supervisor.holding,
             pauses=tuple(map(tell_pause, self._supervisor.job_pauses())),
+            scratch_full=self._scratch.full(),
         )
 
     def _jobs(self) -> list[RunningJob]:
@@ -258,6 +267,7 @@ class Reporter:
                     len(claimed.grant.gpus),
                     None if pause is None else round(pause.until),
                     "" if pause is None else say_who(pause),
+                    self._supervisor.started_at(slot.key) if phase == _RUNNING else None,
                 )
             )
         for upload in self._uploader.waiting:

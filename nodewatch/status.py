@@ -22,7 +22,12 @@ def keep_times(jobs: Iterable[RunningJob], told: Iterable[RunningJob]) -> tuple[
 
 def _keep_times(job: RunningJob, before: RunningJob) -> RunningJob:
     same = before.phase == job.phase and before.phase_since is not None
-    return replace(job, since=before.since, phase_since=before.phase_since if same else job.phase_since)
+    return replace(
+        job,
+        since=before.since,
+        phase_since=before.phase_since if same else job.phase_since,
+        started_at=job.started_at or before.started_at,
+    )
 
 
 def say_who(pause: PauseView) -> str:

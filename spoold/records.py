@@ -220,8 +220,9 @@ class RunningJob:
     """A job on a node. ``phase`` is ``preparing``, ``building``, ``running``, ``paused``, ``evicting`` or
     ``uploading``.
 
-    Since when it is on the node, and since when in this phase (None: it isn't known); until when it is paused
-    (None: it isn't); Unix seconds. ``paused_by`` says by whom.
+    Since when it is on the node, since when in this phase (None: it isn't known), until when it is paused
+    (None: it isn't), and when its process was started (None: it wasn't); Unix seconds. ``paused_by`` says
+    by whom.
     """
 
     namespace: str
@@ -237,6 +238,7 @@ class RunningJob:
     gpus: int = 0
     paused_until: float | None = None
     paused_by: str = ""
+    started_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +271,8 @@ class NodeStatus:
     """``running.json``: what a node does now, and what troubles it.
 
     ``paused_until`` and ``paused_by`` are of a pause of the whole node, ``pauses`` are for some jobs only.
-    ``holding`` is why it takes no more jobs though what runs goes on.
+    ``holding`` is why it takes no more jobs though what runs goes on. ``leaving``: its daemon has ended
+    since, and left its jobs running. ``scratch_full``: it has too little room left to take jobs.
     """
 
     written_at: float
@@ -281,6 +284,8 @@ class NodeStatus:
     quarantines: tuple[Quarantine, ...] = ()
     holding: str = ""
     pauses: tuple[JobPause, ...] = ()
+    leaving: bool = False
+    scratch_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,15 +38,21 @@ def _row(node: NodeReport, now: float) -> tuple[str, ...]:
 
 
 def say_life(node: NodeReport) -> str:
-    """``live``, ``silent for 5 min``, ``stopped``."""
+    """``live``, ``silent for 5 min``, ``stopped``, ``stopped, its job goes on``."""
+    if node.leaving:
+        return "stopped, its job goes on" if len(node.jobs) == 1 else "stopped, its jobs go on"
     if node.life is Life.SILENT and node.silent_s is not None:
         return f"silent for {say_duration(node.silent_s)}"
     return node.life.value
 
 
 def _say_job(job: RunningJob, now: float) -> str:
-    # A node of an earlier version says only since when the job is there.
-    lasts = "" if job.phase_since is None else f" {say_duration(now - job.phase_since)}"
+    if job.phase == "running":
+        # Not since when it is in this phase: that is since its last pause.
+        lasts = "" if job.started_at is None else f", started {say_duration(now - job.started_at)} ago"
+    else:
+        # A node of an earlier version says only since when the job is there.
+        lasts = "" if job.phase_since is None else f" {say_duration(now - job.phase_since)}"
     return f"{job.namespace}/{job.batch}/{job.job} ({job.phase}{lasts})"
 
 

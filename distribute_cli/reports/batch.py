@@ -160,7 +160,7 @@ def describe_job(seen: BatchSeen, job: str) -> JobLine:
     running = find_running(seen, ticket.node, job)
     record = seen.records.get(job)
     if record is None or record.attempt != ticket.attempt or not state.terminal:
-        phase, since = (running.phase, running.since) if running else (None, None)
+        phase, since = (running.phase, running.started_at or running.since) if running else (None, None)
         why = tell_ending(seen, job) if state.terminal else seen.describe_rest(job)
         pause = (running.paused_until, running.paused_by) if running else (None, "")
         return JobLine(

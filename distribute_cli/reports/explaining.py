@@ -19,7 +19,6 @@ _ENDED = {State.DONE: "ended well", State.FAILED: "failed", State.CANCELLED: "wa
 _DOES = {
     "preparing": "has been prepared",
     "building": "has waited for its build",
-    "running": "has run",
     "paused": "has been paused",
     "evicting": "has been evicted",
     "uploading": "has been uploading",
@@ -104,6 +103,9 @@ def _explain_running(evidence: Evidence, jobs: Sequence[str]) -> Iterator[Reason
             text = f"{doing} on {name}{which}"
             yield Reason(Cause.RUNNING, text, tuple(held), name)
             continue
+        if node is not None and node.leaving:
+            yield Reason(Cause.NODE_SILENT, _say_leaving(evidence, name, held), tuple(held), name)
+            continue
         since = (
             f"has been silent for {say_duration(node.silent_s)}" if node and node.silent_s else "has stopped"
         )
@@ -114,11 +116,21 @@ def _explain_running(evidence: Evidence, jobs: Sequence[str]) -> Iterator[Reason
         yield Reason(Cause.NODE_SILENT, text, tuple(held), name)
 
 
+def _say_leaving(evidence: Evidence, node: str, held: Sequence[str]) -> str:
+    go = "goes" if len(held) == 1 else "go"
+    return (
+        f"the daemon of {node} has stopped, and {join(held)} {go} on there; its next daemon takes that over, "
+        f"or others take over once they have seen it silent for {say_duration(evidence.lease_s)}"
+    )
+
+
 def _say_running(evidence: Evidence, node: str, job: str) -> str:
     running = find_running(evidence.seen, node, job)
     if running is None:
         return f"{job} is being prepared"
-    if running.phase_since is None:
+    if running.phase == "running" and running.started_at is not None:
+        return f"{job} was started {say_duration(evidence.at - running.started_at)} ago"
+    if running.phase == "running" or running.phase_since is None:
         return f"{job} is {running.phase}"
     lasts = say_duration(evidence.at - running.phase_since)
     return f"{job} {_DOES.get(running.phase, running.phase)} for {lasts}"

@@ -34,6 +34,7 @@ class Cause(Enum):
     NODE_HOLDING = "node-holding"
     NODE_DRAINING = "node-draining"
     NODE_FULL = "node-full"
+    NODE_SCRATCH_FULL = "node-scratch-full"
     NODE_BUSY = "node-busy"
     NODE_FREE = "node-free"
     RUNNING = "running"

@@ -100,13 +100,17 @@ def _hindrance(node: NodeReport, now: float) -> tuple[Cause, str]:
         return Cause.NODE_HOLDING, f"takes no more jobs: {node.holding}"
     if node.spool_full:
         return Cause.NODE_FULL, "couldn't write to the spool for want of space"
+    told = "; ".join(node.troubles)
+    if node.scratch_full:
+        return Cause.NODE_SCRATCH_FULL, f"its scratch folder has too little room left. It says: {told}"
     if node.jobs:
         doing = [f"{job.namespace}/{job.batch}/{job.job} ({job.phase})" for job in node.jobs]
         return Cause.NODE_BUSY, f"is busy with {join(doing)}"
     if node.pausing:
         return Cause.NODE_PAUSED, "was asked to pause"
-    troubles = f" It says: {'; '.join(node.troubles)}" if node.troubles else ""
-    return Cause.NODE_FREE, f"hasn't yet: it is free, and should within seconds.{troubles}"
+    if told:
+        return Cause.NODE_FREE, f"hasn't yet. It says: {told}"
+    return Cause.NODE_FREE, "hasn't yet: it is free, and should within seconds"
 
 
 def _say_life(node: NodeReport) -> str:

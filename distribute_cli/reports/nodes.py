@@ -45,7 +45,8 @@ class NodeSeen:
 class NodeReport:
     """A workstation; ``silent_s`` is how long ago its lease was refreshed, None once it has stopped.
 
-    ``pausing``: somebody touched ``pause`` and the node hasn't said yet that it did. Times in Unix seconds.
+    ``pausing``: somebody touched ``pause`` and the node hasn't said yet that it did. ``leaving``: its daemon
+    has stopped, and said that its jobs go on. Times in Unix seconds.
     """
 
     name: str
@@ -70,6 +71,8 @@ class NodeReport:
     limits: Limiting | None = None
     controllers: tuple[str, ...] = ()
     pauses: tuple[JobPause, ...] = ()
+    leaving: bool = False
+    scratch_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,10 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
     """The report of one workstation at Unix time ``now``."""
     info = seen.info
     status = seen.status or NodeStatus(now)
-    life = judge_life(seen.lease_age_s, lease_s)
+    leased = judge_life(seen.lease_age_s, lease_s)
+    # The lease of a daemon that left jobs running stands, so that nobody takes them before the next daemon.
+    leaving = status.leaving and leased is not Life.STOPPED
+    life = Life.STOPPED if leaving else leased
     # What a daemon said last doesn't hold any more once it has stopped.
     until = status.paused_until if life is not Life.STOPPED and (status.paused_until or 0) > now else None
     pauses = tuple(one for one in status.pauses if life is not Life.STOPPED and one.until > now)
@@ -124,7 +130,7 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
         capabilities=info.capabilities if info else (),
         version=info.version if info else "",
         started_at=info.started_at if info else None,
-        jobs=status.jobs if life is not Life.STOPPED else (),
+        jobs=status.jobs if leased is not Life.STOPPED else (),
         pausing=seen.pause_mark and until is None and not pauses,
         paused_until=until,
         paused_by=status.paused_by if until is not None else "",
@@ -136,4 +142,6 @@ def report_node(seen: NodeSeen, lease_s: float, now: float) -> NodeReport:
         limits=info.limits if info else None,
         controllers=info.controllers if info else (),
         pauses=pauses,
+        leaving=leaving,
+        scratch_full=status.scratch_full and life is not Life.STOPPED,
     )

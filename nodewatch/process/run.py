@@ -38,8 +38,9 @@ class Run:
 
     ``pid`` and ``start`` are its runner's, ``start`` in clock ticks since boot; ``reaped_before_s`` is the
     CPU time that the runner had reaped before this run. ``begin_s``: since when it runs, monotonic seconds,
-    as far as that is known. ``group`` is its control group, None if it has none. The object can be given to
-    ``select.poll``: it turns readable when the run has ended, its exit record written.
+    as far as that is known, and ``started_at``, Unix seconds. ``group`` is its control group, None if it has
+    none. The object can be given to ``select.poll``: it turns readable when the run has ended, its exit
+    record written.
     """
 
     def __init__(self, run_dir: Path, started: Started, hold: Hold) -> None:
@@ -49,6 +50,7 @@ class Run:
         self.reaped_before_s = started.reaped_cpu_s
         self.begin_s = time.monotonic() if started.begin_s is None else started.begin_s
         self.group = find_group(run_dir)
+        self.started_at = started.started_at
         self._hold: Hold | None = hold
 
     def __repr__(self) -> str:

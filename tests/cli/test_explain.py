@@ -80,7 +80,8 @@ def test_what_keeps_the_capable_nodes(builder: SpoolBuilder, run_json: Json) -> 
     other = RunningJob("bob", "big", "x", 1, "running", time.time())
     builder.node("busy", ("gcc",), jobs=(other,))
     builder.node("drained", ("gcc",), draining=True)
-    builder.node("free", ("gcc",), troubles=("scratch is full",))
+    builder.node("free", ("gcc",), troubles=("odd",))
+    builder.node("crammed", ("gcc",), troubles=("/s has only 59 MiB left",), scratch_full=True)
     builder.node("full", ("gcc",))
     builder.spool.layout.node("full").trouble.touch()
     builder.node("held", ("gcc",), holding="used less than 15m ago")
@@ -92,12 +93,17 @@ def test_what_keeps_the_capable_nodes(builder: SpoolBuilder, run_json: Json) -> 
     builder.node("wrong", ("python3",))
     output = builder.spool.layout.build_output("anna", "cavity", "unbuilt")
     output.write_text("make: *** Error 1")
-    names = ["busy", "drained", "free", "full", "held", "paused", "quick", "sick", "unbuilt"]
+    names = ["busy", "crammed", "drained", "free", "full", "held", "paused", "quick", "sick", "unbuilt"]
     told = dict(zip(names, reasons(run_json), strict=True))
     assert told["busy"] == ("node-busy", "busy could run 2 jobs, but is busy with bob/big/x (running)")
     assert told["drained"][0] == "node-draining"
     assert told["free"][0] == "node-free"
-    assert told["free"][1].endswith("It says: scratch is full")
+    assert told["free"][1] == "free could run 2 jobs, but hasn't yet. It says: odd"
+    assert told["crammed"] == (
+        "node-scratch-full",
+        "crammed could run 2 jobs, but its scratch folder has too little room left. "
+        "It says: /s has only 59 MiB left",
+    )
     assert told["full"][0] == "node-full"
     assert told["held"] == (
         "node-holding",
@@ -128,8 +134,8 @@ def chain(builder: SpoolBuilder) -> SpoolBuilder:
         "late": JobSpec("late", command="x", depends=("bad",)),
     }
     builder.batch("anna/cavity", tickets, specs=specs)
-    running = RunningJob("anna", "cavity", "b", 1, "running", 0.0, phase_since=time.time() - 30)
-    builder.node("alpha", jobs=(running,))
+    running = RunningJob("anna", "cavity", "b", 1, "running", 0.0, phase_since=time.time() - 1)
+    builder.node("alpha", jobs=(replace(running, started_at=time.time() - 30),))
     builder.result("anna/cavity", "bad~1@alpha", {}, outcome=Outcome.FAILED, reason="exited with 2")
     builder.spool.layout.steward_lease.touch()
     return builder
@@ -140,7 +146,7 @@ def test_dependencies(chain: SpoolBuilder, run_json: Json) -> None:
     assert ("dependency", "post waits for b (running on alpha)") in told
     failed = "late waits for bad (failed), which didn't end well, and will be cancelled"
     assert ("dependency-failed", failed) in told
-    assert ("running", "b has run for 30 s on alpha") in told
+    assert ("running", "b was started 30 s ago on alpha") in told
     assert told[-1] == ("ended", "bad failed on alpha: exited with 2")
     assert len(told) == 4
 
@@ -166,6 +172,21 @@ def test_a_node_that_fell_silent_with_a_job(chain: SpoolBuilder, run_json: Json)
     os.utime(lease, (time.time() - 240, time.time() - 240))
     text = dict(reasons(run_json))["node-silent"]
     assert text.startswith("alpha has b, and has been silent for 4 min; others may take over")
+
+
+def test_a_daemon_that_left_its_job_running(builder: SpoolBuilder, run_json: Json, run: Run) -> None:
+    builder.batch("anna/cavity", {State.CLAIMED: ["a~1@alpha"]})
+    job = RunningJob("anna", "cavity", "a", 1, "running", time.time() - 30)
+    builder.node("alpha", jobs=(job,), leaving=True)
+    ((cause, text),) = reasons(run_json)
+    assert cause == "node-silent"
+    assert text.startswith("the daemon of alpha has stopped, and a goes on there; ")
+    (node,) = run_json("nodes")["nodes"]
+    assert (node["life"], node["leaving"], len(node["jobs"])) == ("stopped", True, 1)
+    assert "stopped, its job goes on" in run("nodes").stdout
+    builder.spool.layout.node("alpha").lease.unlink()
+    (node,) = run_json("nodes")["nodes"]
+    assert (node["life"], node["leaving"], node["jobs"]) == ("stopped", False, [])
 
 
 def test_a_paused_job(builder: SpoolBuilder, run_json: Json) -> None:

@@ -29,7 +29,9 @@ def test_life_by_the_age_of_a_lease(age_s: float | None, life: Life) -> None:
 @pytest.fixture
 def lab(builder: SpoolBuilder) -> SpoolBuilder:
     now = time.time()
-    job = RunningJob("anna", "cavity", "job_1", 1, "running", now - 600, phase_since=now - 300)
+    job = RunningJob(
+        "anna", "cavity", "job_1", 1, "running", now - 600, phase_since=now - 1, started_at=now - 300
+    )
     builder.node("busy", ("gcc", "python3"), jobs=(job,))
     builder.node("idle", ("gcc",))
     builder.node("paused", paused_until=time.time() + 600, paused_by="scratch (strange)")
@@ -83,7 +85,7 @@ def test_nodes(lab: SpoolBuilder, run_json: Json) -> None:
 def test_nodes_for_people(lab: SpoolBuilder, run: Run) -> None:
     text = run("nodes").stdout
     rows = {line.split()[0]: line for line in text.splitlines() if line}
-    assert "anna/cavity/job_1 (running 5 min)" in rows["busy"]
+    assert "anna/cavity/job_1 (running, started 5 min ago)" in rows["busy"]
     assert "gcc, python3" in rows["busy"]
     assert "silent for 10 min" in rows["mute"]
     assert "paused until " in rows["paused"]

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from distribute_cli.reports.overview import Counts
-from spoold.records import EndedBy, JobSpec, Outcome, Resources, RunningJob
+from spoold.records import EndedBy, JobSpec, NodeStatus, Outcome, Resources, RunningJob, encode
 from spoold.tickets import State, Ticket
 from tests.cli.conftest import Launch, Run, SpoolBuilder
 from tests.cli.daemons import cpu_bare_s, cpu_s
@@ -160,6 +160,13 @@ def test_a_batch(lab: SpoolBuilder, run_json: Json) -> None:
     assert (jobs["job_5"]["exit_code"], jobs["job_5"]["reason"]) == (3, "exited with 3")
     assert jobs["job_0"]["ended_at"] - jobs["job_0"]["started_at"] == pytest.approx(20)
     assert seen["counts"]["claimed"] == 2
+
+
+def test_a_job_has_started_when_its_process_did(lab: SpoolBuilder, run_json: Json) -> None:
+    now = time.time()
+    job = RunningJob("anna", "cavity", "job_1", 1, "running", now - 5, started_at=now - 7)
+    lab.spool.layout.node("alpha").running.write_bytes(encode(NodeStatus(now, (job,))))
+    assert run_json("status", "anna/cavity/job_1")["now"]["started_at"] == job.started_at
 
 
 def test_a_batch_for_people_is_plain_and_whole(lab: SpoolBuilder, run: Run) -> None:

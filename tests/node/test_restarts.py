@@ -22,10 +22,18 @@ def test_a_job_outlives_its_daemons(lab: Lab, gate: Gate) -> None:
     key = lab.batch("long", {"a": f"python3 -c 'sum(range(10**7))'; {gate.command}; exit 3"})
     first = lab.node("alpha", "--no-steward")
     gate.wait_begun()
+    lab.wait(lambda: lab.phase("alpha") == "running", 20, "it tells of its job")
+    (job,) = lab.status("alpha").jobs
+    assert job.started_at is not None
+    assert not lab.status("alpha").leaving
     assert first.terminate() == 0
+    told = lab.status("alpha")
+    assert (told.leaving, told.jobs[0].started_at) == (True, job.started_at)
     second = lab.node("alpha", "--no-steward", ready=False)
     second.wait_for("adopting lab/long/a~1@alpha")
+    lab.wait(lambda: not lab.status("alpha").leaving, 20, "the next daemon tells of itself")
     lab.wait(lambda: lab.phase("alpha") == "running", 20, "it is running again")
+    assert lab.status("alpha").jobs[0].started_at == job.started_at
     second.kill()
     gate.open()
     run = first.attempts()[0]
@@ -36,6 +44,7 @@ def test_a_job_outlives_its_daemons(lab: Lab, gate: Gate) -> None:
     assert gate.log == ["a~1"]
     record = lab.record(key, "a")
     assert (record.exit_code, record.reason) == (3, "exit code 3")
+    assert record.started_at == job.started_at
     assert record.user_cpu_s > 0.05
     assert record.wall_s > record.user_cpu_s / 2
     assert (lab.text(key, "a", "stdout.txt"), lab.text(key, "a", "x")) == ("begun\nended\n", "1\n")

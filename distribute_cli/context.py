@@ -57,11 +57,11 @@ def chosen_spool() -> Path:
     return configured
 
 
-def current_spool() -> Spool:
-    """The open spool that this command works on. Raises NoSpool."""
+def current_spool(whole: bool = True) -> Spool:
+    """The open spool that this command works on; if not ``whole``, folders may be missing. Raises NoSpool."""
     from spoold.spool import open_spool
 
-    return open_spool(chosen_spool())
+    return open_spool(chosen_spool(), whole=whole)
 
 
 def known_jobs_max() -> int:

@@ -40,6 +40,10 @@ class AnothersMark(DistributeError):
     """A mark was made by somebody else: only that person and the service user may remove it."""
 
 
+class NoMark(DistributeError):
+    """A folder stands where a mark should."""
+
+
 def require_node(spool: Spool, name: str) -> str:
     """``name``, if there is such a node. Raises NotFound, naming those with a name like it."""
     known = list_nodes(spool)
@@ -78,7 +82,7 @@ def look_at_node(spool: Spool, name: str, now: float) -> NodeReport:
 def put_mark(spool: Spool, mark: Path, text: str) -> Mark:
     """Make ``mark``, or replace one of ours in one rename, so that it is never seen missing.
 
-    Raises AnothersMark.
+    Raises AnothersMark, NoMark or SpoolFull.
     """
     hidden = mark.with_name(f".{mark.name}.{secrets.token_hex(4)}")
     try:
@@ -87,22 +91,40 @@ def put_mark(spool: Spool, mark: Path, text: str) -> Mark:
         spool.ops.set_mode(hidden, FILE_MODE)
         info = hidden.lstat()
         spool.ops.move(hidden, mark)
-    except PermissionError as error:
+    except BaseException as error:
+        # Also on a full disk, and at Ctrl-C: nobody else would ever remove it.
         spool.ops.unlink(hidden)
-        raise _anothers(mark, "replace") from error
+        if isinstance(error, PermissionError):
+            raise _anothers(mark, "replace") from error
+        if isinstance(error, FileExistsError | IsADirectoryError):
+            raise _no_mark(mark) from error
+        raise
     return Mark(mark, info.st_ino, info.st_mtime_ns)
 
 
 def remove_mark(spool: Spool, mark: Path) -> bool:
-    """False if there is none. Raises AnothersMark."""
+    """False if there is none; an empty folder of that name counts as one. Raises AnothersMark or NoMark."""
     try:
-        return spool.ops.unlink(mark)
+        return _remove(spool, mark)
     except PermissionError as error:
         raise _anothers(mark, "remove") from error
 
 
+def _remove(spool: Spool, mark: Path) -> bool:
+    try:
+        return spool.ops.unlink(mark)
+    except IsADirectoryError as error:
+        if not spool.ops.remove_empty(mark):
+            raise _no_mark(mark) from error
+        return True
+
+
 def is_marked(spool: Spool, mark: Path) -> bool:
     return mark.name in spool.ops.names(mark.parent)
+
+
+def _no_mark(mark: Path) -> NoMark:
+    return NoMark(f"{mark} is a folder", "a file is wanted there", f"remove it first: rm -r {mark}")
 
 
 def _anothers(mark: Path, deed: str) -> AnothersMark:

@@ -130,6 +130,10 @@ def _work_on(guard: Guard, config: NodeConfig, requeue: bool) -> bool:
     from spoold.spool import open_spool
 
     opened = open_spool(config.spool)
+    if os.geteuid() == 0:
+        logging.getLogger(__name__).warning(
+            "this daemon is root, so everybody's jobs run as root: start it as the service user"
+        )
     orders = Orders(Event(), Event(), Event())
     end_on_signal(orders.stop, orders.wake)
     end_on_signal(orders.requeue, orders.stop, orders.wake, signals=(REQUEUE_SIGNAL,))

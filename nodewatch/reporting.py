@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -174,10 +175,13 @@ class Reporter:
         return self._spool.layout.batches.is_dir()
 
     def _take_away(self, mark: Path) -> None:
+        # Somebody's folder of that name is a wish too; it must not keep us from hearing the others.
         try:
             self._spool.ops.unlink(mark)
-        except (IsADirectoryError, PermissionError) as error:
-            # Somebody's folder of that name is a wish too; it must not keep us from hearing the others.
+        except IsADirectoryError:
+            with suppress(PermissionError):
+                self._spool.ops.remove_empty(mark)
+        except PermissionError as error:
             _log.debug("%s stays: %s", mark, error)
 
     def _regain_lost(self) -> None:

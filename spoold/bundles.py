@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distribute_compute_config.errors import DistributeError
+from spoold.faults import explaining
 from spoold.fsops import Copied
 from spoold.records import BundleManifest, Input, encode
 from spoold.spool import Spool
@@ -62,7 +63,7 @@ def drop_bundle(
     hidden = spool.layout.incoming / f".{spool.ops.private().name}.part"
     target = spool.layout.incoming / f"{name}.bundle"
     try:
-        with spool.ops.step("write", hidden), open(hidden, "xb") as file:
+        with explaining(target), spool.ops.step("write", hidden), open(hidden, "xb") as file:
             _write(bundle, file, progress)
             file.flush()
             os.fchmod(file.fileno(), 0o644)

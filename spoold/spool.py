@@ -47,16 +47,27 @@ class Spool:
         return self.layout.root
 
 
-def open_spool(root: Path, ops: FileOps | None = None) -> Spool:
-    """Raises NoSpool before anything is touched."""
+def open_spool(root: Path, ops: FileOps | None = None, whole: bool = True) -> Spool:
+    """Raises NoSpool before anything is touched; if ``whole``, also where one of its folders is gone."""
     root = root.absolute()
     ops = ops or FileOps(root)
     data = ops.read(root / SETTINGS_NAME)
     if data is None:
         raise NoSpool(
-            f"{root} is not a spool", f"it has no {SETTINGS_NAME}", f"make one with: distribute init {root}"
+            f"{root} is not a spool",
+            f"it has no {SETTINGS_NAME}",
+            f"is the shared directory mounted? see: findmnt --target {root}\n"
+            f"or make a new spool with: distribute init {root}",
         )
-    return Spool(Layout(root), ops, parse_settings(data, root / SETTINGS_NAME))
+    settings = parse_settings(data, root / SETTINGS_NAME)
+    missing = sorted(ROOT_FOLDERS.keys() - set(ops.names(root))) if whole else []
+    if missing:
+        raise NoSpool(
+            f"the spool {root} isn't whole",
+            f"it has no folder {', '.join(missing)}",
+            f"as the service user: distribute --spool {root} fsck --repair",
+        )
+    return Spool(Layout(root), ops, settings)
 
 
 def parse_settings(data: bytes, source: Path) -> Settings:

@@ -144,15 +144,30 @@ def _drop(spool: Spool, loaded: LoadedJobFile, jobfile: Path, plan: Plan) -> tup
     from distribute_cli.following import name_drop
     from distribute_cli.submitting import summarise
     from spoold.bundles import collect, drop_bundle
+    from spoold.fsops import SpoolFull
 
     with make_progress() as progress:
         reading = progress.add_task("reading inputs", total=plan.input_bytes)
         bundle = collect(loaded, jobfile.absolute().parent, lambda size: progress.advance(reading, size))
         writing = progress.add_task("copying to the spool", total=bundle.size_bytes)
         name = name_drop(plan.key)
-        drop = drop_bundle(spool, bundle, name, lambda size: progress.advance(writing, size))
+        try:
+            drop = drop_bundle(spool, bundle, name, lambda size: progress.advance(writing, size))
+        except SpoolFull as error:
+            raise _no_room(spool, bundle.size_bytes) from error
     tell(f"submitted {summarise(plan)}")
     return drop, bundle.size_bytes
+
+
+def _no_room(spool: Spool, size_bytes: int) -> DistributeError:
+    import shutil
+
+    free = say_size(shutil.disk_usage(spool.root).free)
+    return DistributeError(
+        f"the spool {spool.root} is full ({free} free)",
+        f"nothing was submitted; the inputs have {say_size(size_bytes)}",
+        "make room there, or have a quota raised, and type this again",
+    )
 
 
 def _follow(spool: Spool, plan: Plan, drop: Path, size_bytes: int) -> Submission:

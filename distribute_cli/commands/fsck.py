@@ -31,7 +31,7 @@ def command(ctx: click.Context, mend: bool, checksums: bool, as_json: bool) -> N
     from distribute_cli.reports.soundness import report_spool
     from spoold.checking.repairing import leave, repair
 
-    spool = current_spool()
+    spool = current_spool(whole=False)
     findings = _check(spool, checksums)
     if mend:
         # What is made must be of the modes that everybody can read.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from distribute_cli.output import say
+from distribute_cli.output import say, tell
 from distribute_compute_config.errors import DistributeError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def command(spool: Path, **given: float | int | None) -> None:
 
     Type it as the service user: who makes a spool owns it.
     """
+    if os.geteuid() == 0:
+        tell("warning: you are root, so root will own this spool; a lab has a service user of its own")
     made = _make(spool, _settings(given))
     say(f"made a spool in {made.root}")
     for line in describe_next_steps(made.root):

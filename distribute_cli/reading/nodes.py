@@ -39,6 +39,9 @@ def see_node(spool: Spool, name: str) -> NodeSeen:
     info = _try(lambda: read_node(spool, name), troubles) if folder.info.name in names else None
     if info is None and not troubles:
         troubles.append(f"no {folder.info.name}: no daemon was ever started here")
+    for mark in (folder.pause, folder.drain):
+        if mark.name in names and not mark.is_symlink() and mark.is_dir():
+            troubles.append(f"{mark} is a folder, not a file; remove it with: rm -r {mark}")
     return NodeSeen(
         name,
         info,

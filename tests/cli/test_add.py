@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -268,3 +269,16 @@ def test_warns_of_batches_before_it_and_shows_them(run: Run, builder: SpoolBuild
     ]
     assert "after: anna/none, anna/bad and anna/good" in result.stdout
     assert run_json("add", "job.yaml", "--dry")["plan"]["after"] == ["anna/none", "anna/bad", "anna/good"]
+
+
+def test_a_full_spool(
+    run: Run, builder: SpoolBuilder, job_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("spoold.bundles._write", refuse)
+    error = run("add", job_file, code=1).stderr
+    assert f"error: the spool {builder.spool.root} is full (" in error
+    assert "nothing was submitted" in error
+    assert os.listdir(builder.spool.layout.incoming) == []

@@ -54,3 +54,9 @@ def test_settings_that_no_daemon_could_use(options: list[str], tmp_path: Path) -
     result = CliRunner().invoke(cli, ["init", str(tmp_path / "new"), *options])
     assert result.exit_code == 2
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_root_is_warned(run: Run, monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    assert ("a service user of its own" in run("init", "here").stderr) is (uid == 0)

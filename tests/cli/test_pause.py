@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -203,3 +204,31 @@ def test_a_pause_of_somebody_else(run: Run, builder: SpoolBuilder, monkeypatch: 
     assert os.listdir(mark.parent) == [n for n in os.listdir(mark.parent) if not n.startswith(".")]
     monkeypatch.setattr("spoold.fsops.FileOps.unlink", refuse)
     assert "may remove it" in run("resume", code=1).stderr
+
+
+def test_a_full_spool_keeps_nothing_of_a_pause(
+    run: Run, builder: SpoolBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = here(builder, "alpha")
+    before = sorted(os.listdir(mark.parent))
+
+    def refuse(kernel: object, fd: int, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("spoold.calls.Kernel.write", refuse)
+    assert "no space for" in run("pause", "--detach", code=1).stderr
+    assert sorted(os.listdir(mark.parent)) == before
+
+
+def test_a_folder_in_the_place_of_a_mark(run: Run, builder: SpoolBuilder) -> None:
+    mark = here(builder, "alpha")
+    mark.mkdir()
+    assert f"{mark} is a folder, not a file; remove it with: rm -r {mark}" in run("nodes").stdout
+    assert f"rm -r {mark}" in run("pause", "--detach", code=1).stderr
+    assert run("resume").stdout == "alpha goes on\n"
+    drain = mark.with_name("drain")
+    (drain / "x").mkdir(parents=True)
+    assert f"rm -r {drain}" in run("drain", "alpha", "--undo", code=1).stderr
+    (drain / "x").rmdir()
+    run("drain", "alpha", "--undo")
+    assert not [name for name in os.listdir(mark.parent) if name.startswith((".", "pause", "drain"))]

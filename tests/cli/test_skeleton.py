@@ -81,7 +81,8 @@ def test_not_a_spool(run: Run, tmp_path: Path) -> None:
     said = run("--spool", tmp_path, "status", code=3).stderr.splitlines()
     assert said == [
         f"error: {tmp_path} is not a spool: it has no spool.yaml",
-        f"  make one with: distribute init {tmp_path}",
+        f"  is the shared directory mounted? see: findmnt --target {tmp_path}",
+        f"  or make a new spool with: distribute init {tmp_path}",
     ]
 
 
@@ -284,3 +285,15 @@ def test_completion_in_a_real_bash(run: Run, builder: SpoolBuilder) -> None:
 
 def test_the_group_is_what_the_script_runs() -> None:
     assert isinstance(cli, LazyGroup)
+
+
+def test_a_spool_that_has_lost_a_folder(run: Run, builder: SpoolBuilder) -> None:
+    root = builder.spool.root
+    for name in ("nodes", "tmp"):
+        (root / name).rmdir()
+    for words in (["status"], ["nodes"], ["pause"]):
+        error = run(*words, code=3).stderr
+        assert f"the spool {root} isn't whole: it has no folder nodes, tmp" in error
+        assert f"distribute --spool {root} fsck --repair" in error
+    run("fsck", "--repair")
+    run("status")

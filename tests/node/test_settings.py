@@ -137,3 +137,8 @@ def test_one_daemon_a_name_and_a_scratch(lab: Lab, tmp_path: Path) -> None:
     key = lab.batch("unharmed", {"a": "true"})
     lab.wait_finished(key)
     assert first.process.poll() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is warned")
+def test_root_is_warned(lab: Lab) -> None:
+    assert "start it as the service user" in lab.node("alpha").said

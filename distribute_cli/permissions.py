@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from distribute_cli.words import join
 from distribute_compute_config.errors import DistributeError
 from spoold.access import identity_of
 from spoold.records import BatchHeader
@@ -20,9 +21,9 @@ def require_submitter(spool: Spool, header: BatchHeader, deed: str) -> None:
     service_uid = spool.root.stat().st_uid
     if uid in {header.submitter_uid, service_uid, 0}:
         return
-    service = identity_of(service_uid).name
+    who = dict.fromkeys([header.submitter, identity_of(service_uid).name, "root"])
     raise NotYours(
         f"{header.key} belongs to {header.submitter}",
-        f"only {header.submitter}, {service} and root may {deed} it, and you are {identity_of(uid).name}",
+        f"only {join(list(who))} may {deed} it, and you are {identity_of(uid).name}",
         f"ask {header.submitter}",
     )

@@ -42,6 +42,15 @@ def find_ticket(spool: Spool, batch: BatchRef, job: str) -> tuple[State, Ticket]
     return found
 
 
+def emit_archived(place: Path, stream: Stream, emit: Emit) -> None:
+    """All that is archived of a stream in an attempt's folder; nothing if there is none."""
+    opened = open_regular(place / f"{stream.value}.txt")
+    if opened is not None:
+        with opened:
+            while piece := opened.read(_PIECE_BYTES):
+                emit(stream, piece)
+
+
 class Tail:
     """Emits what a job has printed since the last ``step``; ``tell`` gets remarks for people."""
 

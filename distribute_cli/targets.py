@@ -50,7 +50,9 @@ class TargetType(click.ParamType[Target]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Target:
         parts = str(value).rstrip("/").split("/")
         if not self.at_least <= len(parts) <= self.at_most:
-            wanted = "/".join(part.upper() for part in _PARTS[: self.at_most])
+            names = [part.upper() for part in _PARTS]
+            must, may = "/".join(names[: self.at_least]), names[self.at_least : self.at_most]
+            wanted = must + "".join(f"[/{name}" for name in may) + "]" * len(may)
             self.fail(f"{value!r} isn't of the form {wanted}.", param, ctx)
         try:
             return Target(*[check_name(kind, name) for kind, name in zip(_PARTS, parts, strict=False)])
@@ -97,9 +99,16 @@ def require_batch(spool: Spool, namespace: str, batch: str) -> BatchRef:
 
 
 def no_batch(spool: Spool, key: str) -> NotFound:
-    """The error for a batch ``NS/BATCH`` that isn't in the spool, naming those with a name like it."""
+    """The error for a batch ``NS/BATCH`` that isn't in the spool: it waits, or others have a name like it."""
+    from distribute_cli.following import describe_waiting
+    from distribute_cli.reading.incoming import find_waiting
     from spoold.snapshot import list_batches
 
+    waiting = find_waiting(spool, key)
+    if waiting is not None:
+        return NotFound(
+            f"{key} isn't admitted yet", f"it was submitted as {waiting.name}", describe_waiting(spool)
+        )
     known = [ref.key for finished in (False, True) for ref in list_batches(spool, finished)]
     hint = (
         did_you_mean(key, known) or "what waits to be admitted or was rejected is shown by: distribute status"

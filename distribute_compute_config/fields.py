@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from distribute_compute_config.names import NAME_PATTERN, NAME_RULE, is_name, shorten, suggest_name
+from distribute_compute_config.names import EXAMPLE, NAME_PATTERN, NAME_RULE, is_name, shorten, suggest_name
 from distribute_compute_config.quantities import (
     DURATION_FORMS,
     MEMORY_FORMS,
@@ -54,9 +54,9 @@ def complain(why: str, instead: str = "") -> PydanticCustomError:
 
 def _check_name(text: str) -> str:
     if not is_name(text):
-        raise complain(
-            f"{shorten(text)} is no valid name: a name is {NAME_RULE}", f"write {suggest_name(text)}"
-        )
+        near = suggest_name(text)
+        instead = f"write {near}" if near != EXAMPLE else f"write another one, such as {EXAMPLE}"
+        raise complain(f"{shorten(text)} is no valid name: a name is {NAME_RULE}", instead)
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from distribute_compute_config.errors import DistributeError
 
@@ -11,6 +12,7 @@ NAME_RULE = (
     "1 to 100 characters, only the letters A-Z and a-z, digits, '.', '_' and '-', "
     "and the first one is a letter or a digit"
 )
+EXAMPLE = "run_1"
 _SHOWN_CHARACTERS = 40
 _name = re.compile(NAME_PATTERN, re.ASCII)
 
@@ -47,6 +49,12 @@ def check_name(kind: str, name: str) -> str:
 
 
 def suggest_name(text: str) -> str:
-    """The valid name nearest to ``text``: other characters become ``_``. For proposals in messages only."""
-    kept = re.sub(r"[^A-Za-z0-9._-]+", "_", text, flags=re.ASCII).strip("._-")
-    return kept[:100] or "name"
+    """The valid name nearest to ``text``: other characters become ``_``; an example if nothing is left.
+
+    For proposals in messages only.
+    """
+    plain = (
+        unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() if text.isprintable() else text
+    )
+    kept = re.sub(r"[^A-Za-z0-9._-]+", "_", plain, flags=re.ASCII).strip("._-")
+    return kept[:100] or EXAMPLE

@@ -15,10 +15,10 @@ from pathlib import Path
 from tarfile import TarError
 from typing import TYPE_CHECKING
 
-from distribute_compute_config.names import InvalidName
+from distribute_compute_config.names import InvalidName, shorten
 from distribute_compute_config.problems import JobFileError, Problem, describe_loc
 from spoold.access import Unreadable, identity_of, open_below
-from spoold.drops import Drop, DropKind, look_at, version_of
+from spoold.drops import Drop, DropKind, look_at, show_name, version_of
 from spoold.layout import HEADER_NAME, JOB_FILE_NAME, JOBS_NAME, SHARED_MODE
 from spoold.records import BatchHeader, Input, RecordError, RetryRequest, decode, encode
 from spoold.retrying import NotRetried, carry_out
@@ -45,6 +45,7 @@ def take_in(spool: Spool, drop: Drop) -> BatchRef | None:
     Raises SpoolFull or OSError when the spool can't be written: the drop stays for the next try.
     """
     try:
+        _check_drop_name(drop.name)
         if drop.kind is DropKind.RETRY:
             _take_in_request(spool, drop)
             return None
@@ -54,6 +55,15 @@ def take_in(spool: Spool, drop: Drop) -> BatchRef | None:
         if _unchanged(spool, drop):
             reject(spool, drop, str(reason))
         return None
+
+
+def _check_drop_name(name: str) -> None:
+    if not name.isprintable():
+        raise Rejected(
+            f"the name {shorten(name)} can't be used",
+            "it holds a control character, or another one that can't be shown",
+            "rename it, and drop it again",
+        )
 
 
 def _unchanged(spool: Spool, drop: Drop) -> bool:
@@ -69,13 +79,13 @@ def reject(spool: Spool, drop: Drop, reason: str) -> None:
     text = f"{reason}\n\nsubmitted by {identity_of(drop.uid).name}, rejected {_stamp()}\n"
     spool.ops.replace(note, text.encode(errors="backslashreplace"))
     spool.ops.flush()
-    _log.warning("rejected %s: %s", drop.name, reason.splitlines()[0])
+    _log.warning("rejected %s: %s", show_name(drop.name), reason.splitlines()[0])
     try:
         if not spool.ops.move(drop.path, rejected / name):
             # RACE: another steward dealt with it.
             spool.ops.unlink(note)
     except PermissionError:
-        _log.warning("%s stays in the drop box: only its owner can move that folder", drop.name)
+        _log.warning("%s stays in the drop box: only its owner can move that folder", show_name(drop.name))
 
 
 def _free_name(drop: Drop, taken: set[str]) -> str:
@@ -250,7 +260,7 @@ def clear(spool: Spool, drop: Drop) -> None:
         if not spool.ops.move(drop.path, private):
             return
     except PermissionError:
-        _log.warning("%s stays in the drop box: only its owner can remove that folder", drop.name)
+        _log.warning("%s stays in the drop box: only its owner can remove that folder", show_name(drop.name))
         return
     if version_of(private.lstat()) == drop.version:
         spool.ops.discard(private)

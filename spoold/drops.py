@@ -59,6 +59,11 @@ def kind_of(name: str, is_folder: bool) -> DropKind | None:
     return {**kinds, ".bundle": DropKind.BUNDLE, ".retry": DropKind.RETRY}.get(suffix)
 
 
+def show_name(name: str) -> str:
+    """The name on one line, with what would steer a terminal escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
 class Settling:
     """Which drops have stayed the same for ``settle_s`` of the observer's own clock."""
 
@@ -104,6 +109,21 @@ def look_at(spool: Spool, name: str) -> Drop | None:
     if kind is None:
         return None
     return Drop(name, path, kind, info.st_uid, _drop_id(name, kind, info), version_of(info), info.st_mtime)
+
+
+def find_ignored(spool: Spool, name: str) -> str | None:
+    """Why a name in ``incoming/`` is left alone although it isn't hidden; None if it is a drop, or gone."""
+    if name.startswith(".") or look_at(spool, name) is not None:
+        return None
+    try:
+        mode = (spool.layout.incoming / name).lstat().st_mode
+    except OSError:
+        return None
+    if stat.S_ISLNK(mode):
+        return "a link, which nobody follows: drop a copy"
+    if not stat.S_ISREG(mode):
+        return "no regular file: drop a copy"
+    return "an input? A job file is called NAME.yaml"
 
 
 def _stat_opened(path: Path) -> os.stat_result | None:

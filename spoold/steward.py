@@ -124,7 +124,7 @@ class Steward:
             take_in(self._spool, drop)
         except (OSError, SpoolFull) as error:
             # It stays for the next sweep; batches can be tended nevertheless.
-            _log.error("%s: %s", drop.name, error)
+            _log.error("%s: %s", drops.show_name(drop.name), error)
             return
         self._news = self.acted = True
         if not drop.kind.arrives_whole:

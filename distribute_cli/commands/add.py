@@ -126,10 +126,10 @@ def _show(plan: Plan) -> None:
     if len(plan.jobs) > _JOBS_SHOWN:
         say(f"and {len(plan.jobs) - _JOBS_SHOWN} more")
     say()
-    print_table(
-        ("input", "size"), [(one.path, say_size(one.size_bytes)) for one in plan.inputs], right=("size",)
-    )
-    say()
+    if plan.inputs:
+        sizes = [(one.path, say_size(one.size_bytes)) for one in plan.inputs]
+        print_table(("input", "size"), sizes, right=("size",))
+        say()
     if plan.capabilities:
         offers = [(one.name, join(one.nodes) or "no live node") for one in plan.capabilities]
         print_table(("capability", "live nodes that have it"), offers)

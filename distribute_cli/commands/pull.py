@@ -69,7 +69,7 @@ def command(
     compiled = compile_filters(filters, excludes)
     namespace, name = find_key(batch)
     wanted = Wanted(namespace, name, save_dir.absolute(), compiled, attempts, dry, workers)
-    report = _pull(current_spool(), wanted)
+    report = _pull(current_spool(whole=False), wanted)
     if as_json:
         print_json(report)
     else:
@@ -95,6 +95,11 @@ def _no_job_file(text: str) -> DistributeError:
     hint = "give the job file that you submitted, or NS/BATCH; see: distribute status"
     if text == JOB_FILE:
         return DistributeError(f"there is no {JOB_FILE} here", "and no other batch was named", hint)
+    parts = text.rstrip("/").split("/")
+    if len(parts) == 3 and all(map(is_name, parts)):
+        key = "/".join(parts[:2])
+        hint = f"for one job, type: distribute pull {key} --filter '^{parts[2]}/'"
+        return DistributeError(f"there is no job file {text}", "pull takes a whole batch, NS/BATCH", hint)
     return DistributeError(f"there is no job file {text}", "", hint)
 
 

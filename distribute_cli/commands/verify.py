@@ -29,7 +29,7 @@ def command(ctx: click.Context, target: Target, as_json: bool) -> None:
     """
     from distribute_cli.reports.soundness import report_results, say_difference, summarise_results
 
-    places = _find(current_spool(), target)
+    places = _find(current_spool(whole=False), target)
     report = report_results(str(target), places, _verify(places))
     if as_json:
         print_json(report)

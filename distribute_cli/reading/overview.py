@@ -17,7 +17,7 @@ from distribute_cli.reports.overview import (
 )
 from distribute_compute_config.errors import DistributeError
 from spoold.access import identity_of
-from spoold.drops import look_at
+from spoold.drops import find_ignored, look_at
 from spoold.layout import BatchFolder
 from spoold.records import NodeStatus
 from spoold.snapshot import BatchRef, list_batches, read_header, read_status, read_tickets
@@ -123,6 +123,17 @@ def _read_incoming(spool: Spool) -> Iterator[WaitingDrop]:
         drop = look_at(spool, name)
         if drop is not None:
             yield WaitingDrop(name, drop.kind.value, identity_of(drop.uid).name, drop.submitted_at)
+        elif (why := find_ignored(spool, name)) is not None:
+            yield from _read_ignored(spool, name, why)
+
+
+def _read_ignored(spool: Spool, name: str, why: str) -> Iterator[WaitingDrop]:
+    try:
+        info = (spool.layout.incoming / name).lstat()
+    except OSError:
+        # RACE: it is gone again.
+        return
+    yield WaitingDrop(name, "ignored", identity_of(info.st_uid).name, info.st_mtime, why)
 
 
 def _list_rejected(spool: Spool) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from distribute_cli.output import Line, Part, Table
-from distribute_cli.reports.overview import BatchLine, Overview, RunningOn
+from distribute_cli.reports.overview import BatchLine, Overview, RunningOn, WaitingDrop
 from distribute_cli.words import say_duration, say_time
 
 _LIVE = ("BATCH", "BY", "AGE", "JOBS", "WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED", "ON")
@@ -41,14 +41,18 @@ def _draw_finished(overview: Overview) -> Iterator[Part]:
 def _draw_drops(overview: Overview) -> Iterator[Part]:
     if overview.incoming:
         rows = [
-            (drop.name, drop.submitter, f"{say_duration(overview.at - drop.dropped_at)} ago")
+            (drop.name, drop.submitter, f"{say_duration(overview.at - drop.dropped_at)} ago", _note(drop))
             for drop in overview.incoming
         ]
-        yield Table(("INCOMING", "BY", "DROPPED"), rows)
+        yield Table(("INCOMING", "BY", "DROPPED", "NOTE"), rows)
     if overview.rejected:
         yield Table(("REJECTED", "WHY"), [(one.name, one.reason) for one in overview.rejected])
         more = f"; {overview.rejected_more} more" if overview.rejected_more else ""
         yield Line(f"whole reasons are in {overview.spool}/rejected/{more}")
+
+
+def _note(drop: WaitingDrop) -> str:
+    return f"left alone: {drop.ignored}" if drop.ignored else ""
 
 
 def _live(batch: BatchLine, now: float) -> tuple[str, ...]:

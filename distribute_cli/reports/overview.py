@@ -68,12 +68,13 @@ class BatchLine:
 
 @dataclass(frozen=True, slots=True)
 class WaitingDrop:
-    """Something in ``incoming/`` that no steward has dealt with yet."""
+    """Something in ``incoming/`` that no steward has dealt with yet; ``ignored`` says why none ever will."""
 
     name: str
     kind: str
     submitter: str
     dropped_at: float
+    ignored: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ class PullReport:
 
 def summarise(report: PullReport) -> str:
     """One line for people."""
+    if report.jobs and not report.files and not report.errors:
+        return f"nothing in {report.namespace}/{report.batch} matches these filters: nothing was pulled"
     action = Action.WANTED if report.dry else Action.COPIED
     moved, present = report.having(action), report.having(Action.PRESENT)
     verb = "would pull" if report.dry else "pulled"

@@ -48,6 +48,14 @@ def move(spool: Spool, ticket: str, source: State, target: State, new: str) -> N
     os.rename(folder.state(source) / ticket, folder.state(target) / new)
 
 
+def test_dry_without_inputs_has_no_table_of_them(run: Run) -> None:
+    text = "meta: {batch_name: b, namespace: anna}\ncommand: {jobs: [{name: one, command: x}]}\n"
+    Path("job.yaml").write_text(text)
+    said = run("add", "job.yaml", "--dry").stdout
+    assert "input   size" not in said
+    assert not [line for line in said.splitlines() if line.startswith("input")]
+
+
 def test_dry_shows_everything_and_drops_nothing(run: Run, builder: SpoolBuilder, job_file: Path) -> None:
     builder.node("alpha", ("gcc", "python3"))
     builder.node("beta", ("python3",))

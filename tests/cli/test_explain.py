@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from distribute_cli.reports.explanation import Cause
+from distribute_compute_config import load_text
+from spoold.bundles import collect, drop_bundle
 from spoold.layout import BatchFolder
 from spoold.records import JobPause, JobSpec, Outcome, Quarantine, Resources, RunningJob
 from spoold.tickets import State
@@ -294,6 +296,26 @@ def test_a_build_record_that_cannot_be_read(builder: SpoolBuilder, run_json: Jso
     ((cause, text),) = reasons(run_json)
     assert cause == "build-failed"
     assert "is no BuildRecord" in text
+
+
+@pytest.mark.parametrize("way", ["file", "folder", "bundle"])
+def test_a_batch_that_nobody_has_admitted(run: Run, builder: SpoolBuilder, way: str) -> None:
+    text = "meta: {batch_name: new, namespace: anna}\ncommand:\n  jobs: [{name: a, command: x}]\n"
+    incoming = builder.spool.layout.incoming
+    (incoming / "broken.yaml").write_text("{")
+    (incoming / "broken.bundle").write_text("{")
+    if way == "bundle":
+        drop_bundle(builder.spool, collect(load_text(text, "x"), incoming), "mine")
+    else:
+        place = incoming / "mine.yaml" if way == "file" else incoming / "mine" / "job.yaml"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text)
+    for words in (["explain", "anna/new"], ["status", "anna/new"], ["logs", "anna/new/a"]):
+        error = run(*words, code=4).stderr
+        assert error.startswith("error: anna/new isn't admitted yet: it was submitted as mine")
+        assert "no daemon runs that would take it" in error
+    builder.spool.layout.steward_lease.touch()
+    assert "the steward" in run("status", "anna/new/a", code=4).stderr
 
 
 def test_no_such_batch(run: Run) -> None:

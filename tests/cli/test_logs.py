@@ -155,6 +155,19 @@ def test_follow_as_a_process(
     assert (tmp_path / "out").read_text() == "one\ntwo\n"
 
 
+def test_an_earlier_attempt(builder: SpoolBuilder, run: Run) -> None:
+    builder.batch(KEY, {State.FAILED: ["a~2@beta"]}, finished=True)
+    builder.result(KEY, "a~1@alpha", {"stdout.txt": "first\n", "stderr.txt": "bad\n"}, folder="a~1")
+    builder.result(KEY, "a~2@beta", {"stdout.txt": "second\n"})
+    first = run("logs", f"{KEY}/a", "--attempt", 1)
+    assert (first.stdout, first.stderr) == ("first\n", "bad\n")
+    assert run("logs", f"{KEY}/a", "--attempt", 1, "--stderr").stdout == "bad\n"
+    assert run("logs", f"{KEY}/a", "--attempt", 2).stdout == "second\n"
+    error = run("logs", f"{KEY}/a", "--attempt", 3, code=4).stderr
+    assert "no attempt 3 of anna/cavity/a is in the archive: there are: 1 and 2" in error
+    run("logs", f"{KEY}/a", "--attempt", 1, "-f", code=2)
+
+
 def test_links_and_pipes_among_the_logs_are_not_read(
     builder: SpoolBuilder, folder: BatchFolder, run: Run
 ) -> None:

@@ -423,3 +423,14 @@ def test_json_of_a_pull_is_one_document(lab: SpoolBuilder, run: Run) -> None:
     assert result.stderr == ""
     assert report["folder"] == str(Path.cwd() / OUT)
     assert report["jobs"] == 3
+
+
+def test_filters_that_nothing_matches(lab: SpoolBuilder, run: Run) -> None:
+    said = run("pull", KEY, "--filter", "nothing of that name").stdout
+    assert said == f"nothing in {KEY} matches these filters: nothing was pulled\n"
+
+
+def test_one_job_is_pulled_by_a_filter(lab: SpoolBuilder, run: Run) -> None:
+    error = run("pull", f"{KEY}/one", code=1).stderr
+    assert "pull takes a whole batch" in error
+    assert f"distribute pull {KEY} --filter '^one/'" in error

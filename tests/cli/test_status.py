@@ -112,15 +112,23 @@ def test_drops_and_rejections(builder: SpoolBuilder, run: Run, run_json: Json) -
     for name in ("new.yaml", "input.dat", ".hidden.yaml", "other.bundle"):
         (layout.incoming / name).touch()
     (layout.incoming / "folder").mkdir()
+    (layout.incoming / "link.yaml").symlink_to("new.yaml")
+    os.mkfifo(layout.incoming / "pipe.yaml")
     (layout.rejected / "bad.yaml").touch()
     (layout.rejected / "bad.yaml.reason.txt").write_text("bad.yaml:3:1: tab: \x1b[31mno\nsecond line\n")
     seen = run_json("status")
     kinds = {drop["name"]: drop["kind"] for drop in seen["incoming"]}
-    assert kinds == {"new.yaml": "job file", "other.bundle": "bundle", "folder": "folder"}
+    drops = {"new.yaml": "job file", "other.bundle": "bundle", "folder": "folder"}
+    assert kinds == {**drops, "input.dat": "ignored", "link.yaml": "ignored", "pipe.yaml": "ignored"}
     assert [one["name"] for one in seen["rejected"]] == ["bad.yaml"]
     text = run("status").stdout
     assert "bad.yaml:3:1: tab: \\x1b[31mno" in text
     assert "second line" not in text
+    notes = {line.split()[0]: line.partition("left alone: ")[2] for line in text.splitlines() if line}
+    assert notes["link.yaml"].startswith("a link, which nobody follows")
+    assert notes["pipe.yaml"].startswith("no regular file")
+    assert notes["input.dat"].endswith("A job file is called NAME.yaml")
+    assert notes["new.yaml"] == ""
 
 
 def test_what_others_put_into_rejected_does_not_hang_us(builder: SpoolBuilder, run_json: Json) -> None:

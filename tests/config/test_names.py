@@ -58,3 +58,10 @@ def test_a_suggestion_is_a_valid_name(text: str) -> None:
 @given(names.filter(lambda name: name[-1].isalnum()))
 def test_a_valid_name_is_its_own_suggestion(name: str) -> None:
     assert suggest_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "near"), [("", "run_1"), ("..", "run_1"), ("ü", "u"), ("größe 1", "groe_1"), ("a/b", "a_b")]
+)
+def test_what_is_suggested(text: str, near: str) -> None:
+    assert suggest_name(text) == near

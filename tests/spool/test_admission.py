@@ -402,6 +402,17 @@ def test_too_many_jobs(fast_folder: Path) -> None:
     assert "3 jobs: a batch may have 2" in lab.rejected()["b.yaml"]
 
 
+@pytest.mark.parametrize("name", ["a\n\x1b[31mb.yaml", "a\tb.bundle", "\udcff.yaml"])
+def test_a_drop_with_a_strange_name(lab: Lab, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    lab.drop(name, job_file("b", ONE))
+    lab.sweep()
+    (reason,) = lab.rejected().values()
+    assert "it holds a control character, or another one that can't be shown" in reason
+    assert caplog.messages
+    assert all(message.isprintable() for message in caplog.messages)
+    assert lab.incoming() == []
+
+
 @pytest.mark.parametrize("ending", [".yaml", ".retry", ".bundle"])
 def test_the_longest_name_of_a_drop_can_be_rejected(lab: Lab, ending: str) -> None:
     name = "é" * ((255 - len(ending)) // 2) + ending

@@ -35,3 +35,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``did you mean A or B?``, or nothing if no name is near."""
     near = near_names(name, known)
     return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def did_you_mean_batch(key: str, known: Iterable[str]) -> str:
+    """As ``did_you_mean`` for ``NS/BATCH``: both parts must be near, or a long namespace makes all alike."""
+    namespace, _, batch = key.partition("/")
+    by_namespace: dict[str, list[str]] = {}
+    for other in known:
+        by_namespace.setdefault(other.partition("/")[0], []).append(other.partition("/")[2])
+    near = [
+        f"{one}/{name}"
+        for one in near_names(namespace, by_namespace)
+        for name in near_names(batch, by_namespace[one])
+    ]
+    return f"did you mean {' or '.join(near[:_NEAR_NAMES])}?" if near else ""

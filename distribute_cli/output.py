@@ -22,6 +22,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: rich takes half a millisecond a row; nobody looks at longer tables for their beauty.
 _DRAWN_ROWS_MAX = 1000
+#: One long name doesn't widen every line of a plain table further than this.
+_PADDED_MAX = 60
 
 
 def json_option(function: F) -> F:
@@ -106,7 +108,7 @@ def _list_plain(part: Part) -> Iterator[str]:
         yield clean(part.text)
         return
     cells = [list(part.columns), *([clean(cell) for cell in row] for row in part.rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [min(max(map(len, column)), _PADDED_MAX) for column in zip(*cells, strict=True)]
     aligns = [">" if name in part.right else "<" for name in part.columns]
     form = "  ".join(f"{{:{align}{width}}}" for align, width in zip(aligns, widths, strict=True))
     for row in cells:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from distribute_cli.context import current_spool
-from distribute_cli.errors import NotFound, did_you_mean
+from distribute_cli.errors import NotFound, did_you_mean, did_you_mean_batch
 from distribute_compute_config.errors import DistributeError
 from distribute_compute_config.names import check_name, is_name
 
@@ -111,7 +111,8 @@ def no_batch(spool: Spool, key: str) -> NotFound:
         )
     known = [ref.key for finished in (False, True) for ref in list_batches(spool, finished)]
     hint = (
-        did_you_mean(key, known) or "what waits to be admitted or was rejected is shown by: distribute status"
+        did_you_mean_batch(key, known)
+        or "what waits to be admitted or was rejected is shown by: distribute status"
     )
     return NotFound(f"there is no batch {key}", f"in {spool.root}", hint)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -84,7 +85,7 @@ def config_paths() -> list[Path]:
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
-    """The values of a ``nodewatch.yaml``. Raises BadConfig naming the key that is wrong."""
+    """The values of a ``nodewatch.yaml``. Raises BadConfig naming each key that is wrong."""
     import yaml
 
     try:
@@ -95,17 +96,9 @@ def read_config_file(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise BadConfig(f"{path} is no mapping", "it must hold lines like `name: alice`")
-    unknown = sorted(str(key) for key in values.keys() - _KEYS)
-    if unknown:
-        near = get_close_matches(unknown[0], _KEYS, n=1)
-        raise BadConfig(
-            f"{path}: unknown key {unknown[0]!r}",
-            f"known are {', '.join(sorted(_KEYS))}",
-            f"did you mean {near[0]}?" if near else "",
-        )
-    for key in sorted(_LISTS & values.keys()):
-        if not isinstance(values[key], list):
-            raise BadConfig(f"{path}: {key} is no list", "", f"write it as {key}: [{values[key]}]")
+    mistakes = list(_find_mistakes(values))
+    if mistakes:
+        raise BadConfig(str(path), "; ".join(mistakes), f"known are {', '.join(sorted(_KEYS))}")
     if isinstance(values.get("reserve"), dict):
         # As it is written on a command line: one reader for both.
         values["reserve"] = ",".join(f"{key}={value}" for key, value in values["reserve"].items())
@@ -129,6 +122,16 @@ def parse_reserve(written: str) -> Reserve:
     if cores < 0:
         raise BadConfig(f"reserve: {cores} cores", "it can't be less than none", _RESERVE_FORM)
     return Reserve(cores, memory_bytes)
+
+
+def _find_mistakes(values: dict[Any, Any]) -> Iterator[str]:
+    """Each key that isn't known, or whose value has another form than it must."""
+    for key, value in values.items():
+        if key not in _KEYS:
+            near = get_close_matches(str(key), _KEYS, n=1)
+            yield f"unknown key {str(key)!r}{f', did you mean {near[0]}?' if near else ''}"
+        elif key in _LISTS and not isinstance(value, list):
+            yield f"{key} is no list: write it as {key}: [{value}]"
 
 
 def default_name() -> str:

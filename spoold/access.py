@@ -101,6 +101,10 @@ def open_below(root: Path, relative: Path, reader: Identity | None = None) -> Bi
             inner = _step_into(Path(part), handle, relative)
             os.close(handle)
             handle = inner
+            if stat.S_ISLNK(os.fstat(handle).st_mode):
+                raise Unreadable(
+                    str(relative), f"{part} is a link, and links aren't followed here", "put a copy there"
+                )
             _check_handle(reader, handle, relative)
         return _open_regular(relative, handle)
     finally:

@@ -334,7 +334,15 @@ def decode(kind: type[T], data: bytes, source: object) -> T:
     try:
         return typing.cast(T, _reader(typing.cast(Any, kind))(json.loads(data)))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise RecordError(f"{source} is no {kind.__name__}", f"{type(error).__name__}: {error}") from error
+        raise RecordError(f"{source} is no {kind.__name__}", _say_why(error)) from error
+
+
+def _say_why(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return f"it isn't JSON: {error}"
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    return "a field is missing in it, or of another form"
 
 
 def _plain(value: Any) -> Any:

@@ -115,10 +115,11 @@ class BundleSource:
             self._tar = tarfile.open(fileobj=cast(BinaryIO, _Pieces(self._opened)), mode="r:")  # noqa: SIM115
             self._members = _index(self._tar)
             with self._member("manifest.json") as manifest:
-                self._manifest = decode(BundleManifest, read_text(manifest), f"{drop.name}: manifest.json")
+                self._manifest = decode(BundleManifest, read_text(manifest), "its manifest.json")
         except (*_BROKEN, Unreadable, RecordError) as error:
             self._opened.close()
-            raise Rejected(f"{drop.name} is no bundle", str(error), "submit with: distribute add") from error
+            why = f"{error.what}: {error.why}" if isinstance(error, DistributeError) else str(error)
+            raise Rejected(f"{drop.name} is no bundle", why, "submit with: distribute add") from error
         except BaseException:
             self._opened.close()
             raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from distribute_cli.context import current_spool, spool_option
-from distribute_cli.errors import did_you_mean
+from distribute_cli.errors import did_you_mean_batch
 from distribute_cli.output import say, tell
 from distribute_cli.targets import Target, TargetType, require_batch, require_job
 from distribute_compute_config.errors import DistributeError
@@ -54,7 +54,7 @@ def _find(spool: Spool, target: Target) -> tuple[BatchRef, BatchHeader]:
     ref = require_batch(spool, target.namespace, target.batch)
     header = read_header(spool, ref.folder)
     if ref.finished or header is None:
-        near = did_you_mean(ref.key, [one.key for one in list_batches(spool)])
+        near = did_you_mean_batch(ref.key, [one.key for one in list_batches(spool)])
         raise DistributeError(
             f"{ref.key} has ended", "there is nothing to cancel", near or f"see: distribute status {ref.key}"
         )

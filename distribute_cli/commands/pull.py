@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,12 +70,22 @@ def command(
     compiled = compile_filters(filters, excludes)
     namespace, name = find_key(batch)
     wanted = Wanted(namespace, name, save_dir.absolute(), compiled, attempts, dry, workers)
+    if not dry:
+        _require_writable(wanted.save_dir)
     report = _pull(current_spool(whole=False), wanted)
     if as_json:
         print_json(report)
     else:
         _print(report)
     _judge(report)
+
+
+def _require_writable(folder: Path) -> None:
+    """Raises DistributeError where every file would fail for the same reason."""
+    nearest = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        why = "it isn't yours to write" if nearest == folder else f"{nearest} isn't yours to write"
+        raise DistributeError(f"nothing can be saved in {folder}", why, "give another folder: --save-dir D")
 
 
 def find_key(text: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from spoold.spool import Spool
 from spoold.tickets import TERMINAL, State, parse_tickets
 
 FINISHED_SHOWN = 10
-REJECTED_SHOWN = 10
+REJECTED_SHOWN = 5
 _HELD_BY_NODES = (State.CLAIMED, State.PUBLISHING)
 _REASON_SUFFIX = ".reason.txt"
 

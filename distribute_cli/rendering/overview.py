@@ -10,6 +10,8 @@ from distribute_cli.words import say_duration, say_time
 
 _LIVE = ("BATCH", "BY", "AGE", "JOBS", "WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED", "ON")
 _FINISHED = ("FINISHED", "BY", "ENDED", "JOBS", "DONE", "FAILED", "CANCELLED")
+#: So many characters of a rejected name, and of why; the rest stands in the reason file.
+_SHOWN_MAX = 120
 _NUMBERS = ("JOBS", "WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED")
 
 
@@ -46,9 +48,13 @@ def _draw_drops(overview: Overview) -> Iterator[Part]:
         ]
         yield Table(("INCOMING", "BY", "DROPPED", "NOTE"), rows)
     if overview.rejected:
-        yield Table(("REJECTED", "WHY"), [(one.name, one.reason) for one in overview.rejected])
+        yield Table(("REJECTED", "WHY"), [(_cut(one.name), _cut(one.reason)) for one in overview.rejected])
         more = f"; {overview.rejected_more} more" if overview.rejected_more else ""
         yield Line(f"whole reasons are in {overview.spool}/rejected/{more}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 1]}…"
 
 
 def _note(drop: WaitingDrop) -> str:

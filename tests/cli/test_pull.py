@@ -434,3 +434,16 @@ def test_one_job_is_pulled_by_a_filter(lab: SpoolBuilder, run: Run) -> None:
     error = run("pull", f"{KEY}/one", code=1).stderr
     assert "pull takes a whole batch" in error
     assert f"distribute pull {KEY} --filter '^one/'" in error
+
+
+@pytest.mark.parametrize("place", ["closed", "closed/deeper/still"])
+def test_a_place_that_cannot_be_written(
+    lab: SpoolBuilder, run: Run, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    Path("closed").mkdir()
+    # Root may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != Path("closed").absolute())
+    error = run("pull", KEY, "--save-dir", place, code=1).stderr
+    assert error.startswith(f"error: nothing can be saved in {Path(place).absolute()}: ")
+    assert "--save-dir" in error
+    assert os.listdir("closed") == []

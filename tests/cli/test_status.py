@@ -131,6 +131,21 @@ def test_drops_and_rejections(builder: SpoolBuilder, run: Run, run_json: Json) -
     assert notes["new.yaml"] == ""
 
 
+def test_many_and_long_rejections_do_not_fill_the_screen(builder: SpoolBuilder, run: Run) -> None:
+    rejected = builder.spool.layout.rejected
+    for number in range(7):
+        (rejected / f"{number}{'x' * 180}.reason.txt").write_text("y" * 500)
+    lines = run("status").stdout.splitlines()
+    shown = [line for line in lines if "xxx" in line]
+    assert len(shown) == 5
+    assert max(map(len, shown)) < 250
+    assert all("…" in line for line in shown)
+    assert lines[-1].endswith("; 2 more")
+    (rejected / "z.reason.txt").write_text("short")
+    (short,) = [line for line in run("status").stdout.splitlines() if line.startswith("z ")]
+    assert len(short) < 70
+
+
 def test_what_others_put_into_rejected_does_not_hang_us(builder: SpoolBuilder, run_json: Json) -> None:
     rejected = builder.spool.layout.rejected
     os.mkfifo(rejected / "pipe.yaml.reason.txt")
@@ -237,6 +252,15 @@ def test_names_that_are_not_there(lab: SpoolBuilder, run: Run) -> None:
     assert said.startswith("error: there is no batch anna/cavty: ")
     assert said.endswith("  did you mean anna/cavity?\n")
     assert "did you mean job_1" in run("status", "anna/cavity/job1", code=4).stderr
+
+
+def test_only_likely_names_are_offered(builder: SpoolBuilder, run: Run) -> None:
+    for key in ("anna/pyb", "anna/pydrop", "anna/slow", "bob/cavity"):
+        builder.batch(key, {State.PENDING: ["a~1"]})
+    for key in ("anna/big1", "anna/nope"):
+        assert "did you mean" not in run("status", key, code=4).stderr
+    assert "did you mean bob/cavity?" in run("status", "bobb/cavty", code=4).stderr
+    assert "did you mean anna/pyb?" in run("status", "anna/PYB", code=4).stderr
 
 
 def test_watch_and_json_exclude_each_other(run: Run) -> None:

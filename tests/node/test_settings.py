@@ -56,6 +56,10 @@ def test_flags_then_environment_then_file(lab: Lab) -> None:
     ("text", "words"),
     [
         ("nam: alpha", ["unknown key 'nam'", "known are"]),
+        (
+            "nam: a\ncapabilities: gcc\nwithout: g\n",
+            ["unknown key 'nam'", "capabilities: [gcc]", "without: [g]"],
+        ),
         ("- alpha", ["no mapping"]),
         ("name: [", ["can't be read", "line 1"]),
         ("capabilities: gcc", ["capabilities is no list", "capabilities: [gcc]"]),

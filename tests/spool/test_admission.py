@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import tarfile
@@ -264,6 +265,28 @@ def test_a_bundle_of_nested_headers_is_rejected(lab: Lab, kind: bytes) -> None:
     (lab.spool.layout.incoming / "x.bundle").write_bytes(nested_headers(kind))
     lab.sweep()
     assert "is no bundle" in lab.rejected()["x.bundle"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why"),
+    [
+        ("{", "isn't JSON"),
+        ('{"source": "x"}', "of another form"),
+        ('{"source": "x", "files": []}', "of another form"),
+        ('{"source": "x", "files": {"a": {"name": "a"}}}', ""),
+    ],
+)
+def test_a_bundle_with_a_broken_manifest(lab: Lab, manifest: str, why: str) -> None:
+    with tarfile.open(lab.spool.layout.incoming / "x.bundle", "w:") as tar:
+        entry = tarfile.TarInfo("manifest.json")
+        entry.size = len(manifest)
+        tar.addfile(entry, io.BytesIO(manifest.encode()))
+    lab.sweep()
+    reason = lab.rejected()["x.bundle"]
+    assert reason.startswith("x.bundle is no bundle: its manifest.json is no BundleManifest: ")
+    assert why in reason
+    for word in ("Error:", "__init__", "attribute"):
+        assert word not in reason
 
 
 @pytest.mark.parametrize("name", ["x.yaml", "x.retry"])
@@ -539,7 +562,9 @@ def test_a_folder_reaches_nothing_outside(lab: Lab, path: str) -> None:
     (folder / "link").symlink_to("../secret")
     (folder / "out").symlink_to("..")
     lab.sweep()
-    assert f"{path}: " in lab.rejected()["drop"]
+    reason = lab.rejected()["drop"]
+    assert f"{path}: " in reason
+    assert ("is a link, and links aren't followed here" in reason) is (path in ("link", "out/secret"))
     assert store(lab) == []
     assert (lab.spool.layout.rejected / "drop" / "job.yaml").exists()
 

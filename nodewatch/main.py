@@ -131,9 +131,8 @@ def _work_on(guard: Guard, config: NodeConfig, requeue: bool) -> bool:
 
     opened = open_spool(config.spool)
     if os.geteuid() == 0:
-        logging.getLogger(__name__).warning(
-            "this daemon is root, so everybody's jobs run as root: start it as the service user"
-        )
+        text = "this daemon is root, so everybody's jobs run as root: start it as the service user"
+        click.echo(f"warning: {text}", err=True)
     orders = Orders(Event(), Event(), Event())
     end_on_signal(orders.stop, orders.wake)
     end_on_signal(orders.requeue, orders.stop, orders.wake, signals=(REQUEUE_SIGNAL,))

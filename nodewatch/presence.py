@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import logging
 import stat
+from contextlib import suppress
+from pathlib import Path
 
 from spoold.layout import SHARED_MODE
 from spoold.records import NodeInfo, encode
 from spoold.spool import Spool
+
+_log = logging.getLogger(__name__)
 
 
 def make_node_folder(spool: Spool, name: str) -> None:
@@ -30,3 +35,14 @@ def publish_node(spool: Spool, info: NodeInfo) -> None:
     for name in spool.ops.names(folder.logs):
         spool.ops.remove_tree(folder.logs / name)
     spool.ops.replace(folder.info, encode(info))
+
+
+def take_away(spool: Spool, mark: Path) -> None:
+    """Remove a mark that was heard; a folder of that name is a wish too, and may stay."""
+    try:
+        spool.ops.unlink(mark)
+    except IsADirectoryError:
+        with suppress(PermissionError):
+            spool.ops.remove_empty(mark)
+    except PermissionError as error:
+        _log.debug("%s stays: %s", mark, error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -14,6 +13,7 @@ from distribute_compute_config.errors import DistributeError
 from nodewatch.config import NodeConfig
 from nodewatch.lease import NodeLease
 from nodewatch.outcomes import FENCED
+from nodewatch.presence import take_away
 from nodewatch.quarantine import Quarantines
 from nodewatch.queue import Claimed
 from nodewatch.scratch import Scratch
@@ -155,10 +155,10 @@ class Reporter:
         self.spool_full |= self._folder.trouble.name in names
         touch = read_touch(self._folder.pause) if self._folder.pause.name in names else None
         if self._supervisor.see_spool_pause(touch):
-            self._take_away(self._folder.pause)
+            take_away(self._spool, self._folder.pause)
         if self._folder.clear.name in names:
             self._quarantines.lift()
-            self._take_away(self._folder.clear)
+            take_away(self._spool, self._folder.clear)
         for slot, claimed in self._lasting():
             reason = killed(self._spool, claimed)
             if reason is not None:
@@ -173,16 +173,6 @@ class Reporter:
         self._checked_s = now_s
         # An unmounted spool has no tickets either.
         return self._spool.layout.batches.is_dir()
-
-    def _take_away(self, mark: Path) -> None:
-        # Somebody's folder of that name is a wish too; it must not keep us from hearing the others.
-        try:
-            self._spool.ops.unlink(mark)
-        except IsADirectoryError:
-            with suppress(PermissionError):
-                self._spool.ops.remove_empty(mark)
-        except PermissionError as error:
-            _log.debug("%s stays: %s", mark, error)
 
     def _regain_lost(self) -> None:
         """Take back, or stop, the jobs that were given away while nobody heard of this node."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from filelock import SoftFileLease
 
@@ -20,7 +19,7 @@ from spoold.claims import give_back, lose
 from spoold.fsops import SpoolFull
 from spoold.leases import LeaseWatch, held_on_this_host, make_taking, suits_holder, try_acquire
 from spoold.losses import Loss, LossCause, note_loss, read_losses
-from spoold.marks import remove_ineffective
+from spoold.marks import MarkClearer
 from spoold.mounts import is_local
 from spoold.policy import Action, BatchView, ClearMark, Close, Finish, GiveBack, Lose, MoveTicket, plan
 from spoold.publication import LostResult, finish
@@ -63,7 +62,7 @@ class Steward:
         self._publishing_since: dict[tuple[str, Ticket], float] = {}
         self._rests = Rests(spool)
         self._swept_s = -_SWEEP_EVERY_S
-        self._stubborn: set[Path] = set()
+        self._marks = MarkClearer(spool)
         self._news = False
         self.idle = False
         self.acted = False
@@ -244,18 +243,7 @@ class Steward:
             case Close():
                 self._close(ref)
             case ClearMark(name):
-                self._clear_mark(ref, view.header, name)
-
-    def _clear_mark(self, ref: BatchRef, header: BatchHeader, name: str) -> None:
-        mark = ref.folder.path / name
-        if mark in self._stubborn:
-            return
-        try:
-            if remove_ineffective(self._spool, mark, header.submitter_uid):
-                _log.warning("%s: %s was removed, its owner may not cancel this batch", ref.key, name)
-        except PermissionError as error:
-            self._stubborn.add(mark)
-            _log.warning("%s: %s can't be removed: %s", ref.key, name, error)
+                self._marks.clear(folder.path / name, view.header)
 
     def _note_loss(self, ref: BatchRef, ticket: Ticket) -> None:
         reason = f"{ticket.node} was silent for {self._spool.settings.lease_s:g} s"

@@ -135,8 +135,8 @@ class Supervisor:
     def started_at(self, key: str) -> float | None:
         """When the run was started, Unix seconds; None if there is no such run."""
         with self._lock:
-            run = self._runs.get(key)
-            return run.started_at if run else None
+            steered = self._runs.get(key)
+            return steered.run.started_at if steered else None
 
     def spent_s(self) -> float:
         """CPU seconds that the runs have used, those included that have ended; never less than before."""

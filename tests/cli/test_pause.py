@@ -75,7 +75,7 @@ def test_only_some_jobs(run: Run, builder: SpoolBuilder) -> None:
 
 def test_jobs_that_no_node_would_read(run: Run, builder: SpoolBuilder) -> None:
     mark = here(builder, "alpha")
-    assert "isn't of the form NAMESPACE/BATCH/JOB" in run("pause", "--job", "one", code=2).stderr
+    assert "isn't of the form NAMESPACE/BATCH[/JOB]" in run("pause", "--job", "one", code=2).stderr
     many = [argument for n in range(50) for argument in ("--job", f"anna/{'b' * 90}/j{n}")]
     assert "50 jobs are too many" in run("pause", "--detach", *many, code=2).stderr
     assert not mark.exists()

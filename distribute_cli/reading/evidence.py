@@ -6,9 +6,11 @@ import time
 
 from distribute_cli.reading.batch import read_batch
 from distribute_cli.reading.nodes import read_node_reports, read_steward_age
+from distribute_cli.reading.ranking import read_waiting
 from distribute_cli.reports.explanation import Evidence
 from nodewatch.picking import RUNNABLE
 from spoold.spool import Spool
+from spoold.tickets import State
 
 
 def read_evidence(spool: Spool, namespace: str, batch: str, job: str | None = None) -> Evidence:
@@ -25,4 +27,5 @@ def read_evidence(spool: Spool, namespace: str, batch: str, job: str | None = No
         spool.settings.lease_s,
         str(spool.root),
         RUNNABLE,
+        read_waiting(spool) if any(state is State.PENDING for state, _ in seen.latest.values()) else (),
     )

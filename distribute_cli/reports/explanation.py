@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from distribute_cli.reports.nodes import NodeReport
+from distribute_cli.reports.ranking import WaitingBatch
 from distribute_cli.reports.seen import BatchSeen
 
 
@@ -37,6 +38,7 @@ class Cause(Enum):
     NODE_SCRATCH_FULL = "node-scratch-full"
     NODE_BUSY = "node-busy"
     NODE_FREE = "node-free"
+    ORDER = "order"
     RUNNING = "running"
     PUBLISHING = "publishing"
     ENDED = "ended"
@@ -69,6 +71,8 @@ class Explanation:
 class Evidence:
     """All that an explanation is made of; ``runnable`` are the kinds of batches that nodes can run.
 
+    ``waiting`` are all batches with pending jobs, if this one has some.
+
     Times in Unix seconds; ``steward_age_s`` is None without a lease.
     """
 
@@ -80,3 +84,4 @@ class Evidence:
     lease_s: float
     spool: str
     runnable: frozenset[str]
+    waiting: tuple[WaitingBatch, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from distribute_cli.errors import near_names
 from distribute_cli.reports.explanation import Cause, Evidence, Reason
 from distribute_cli.reports.nodes import Life, NodeReport, say_pause, say_paused
+from distribute_cli.reports.ranking import explain_order
 from distribute_cli.words import count, join, say_duration
 from nodewatch.process.pausing import hits
 from spoold.records import Quarantine
@@ -35,6 +36,8 @@ def explain_nodes(evidence: Evidence, pending: Sequence[str]) -> Iterator[Reason
     for node in evidence.nodes:
         if set(wanted) <= set(node.capabilities):
             yield _explain_node(evidence, node, jobs)
+    for name, text in explain_order(live, evidence.waiting, evidence.seen.header.key, jobs[0]):
+        yield Reason(Cause.ORDER, text, jobs[:1], name)
 
 
 def _explain_capabilities(
@@ -105,7 +108,10 @@ def _hindrance(node: NodeReport, now: float) -> tuple[Cause, str]:
         return Cause.NODE_SCRATCH_FULL, f"its scratch folder has too little room left. It says: {told}"
     if node.jobs:
         doing = [f"{job.namespace}/{job.batch}/{job.job} ({job.phase})" for job in node.jobs]
-        return Cause.NODE_BUSY, f"is busy with {join(doing)}"
+        # One that is being uploaded has left its cores.
+        free = node.cores - sum(job.cores or node.cores for job in node.jobs if job.phase != "uploading")
+        left = f"; {free} of its {node.cores} cores are free" if free > 0 else ""
+        return Cause.NODE_BUSY, f"is busy with {join(doing)}{left}"
     if node.pausing:
         return Cause.NODE_PAUSED, "was asked to pause"
     if told:

@@ -431,3 +431,19 @@ def test_a_job_larger_than_any_node(builder: SpoolBuilder, run_json: Json, run: 
 
 def steward_lives(builder: SpoolBuilder) -> None:
     builder.spool.layout.steward_lease.touch()
+
+
+def test_which_rule_lets_others_go_first(builder: SpoolBuilder, run_json: Json) -> None:
+    wait_for(builder)
+    builder.batch("anna/older", {State.PENDING: ["x~1", "y~1"]}, submitted_at=1.0)
+    builder.batch("anna/elsewhere", {State.PENDING: ["x~1"]}, submitted_at=1.0, capabilities=("matlab",))
+    builder.batch("bob/other", {State.PENDING: ["x~1"]}, submitted_at=time.time() + 100)
+    mine = RunningJob("anna", "before", "x", 1, "running", time.time(), cores=2)
+    builder.node("alpha", jobs=(mine,))
+    busy, order = reasons(run_json)
+    assert busy[0] == "node-busy"
+    assert busy[1].endswith("anna/before/x (running); 6 of its 8 cores are free")
+    assert order == (
+        "order",
+        "on alpha 3 jobs go before a: 1 is of a namespace with less at work and 2 are older",
+    )

@@ -204,7 +204,7 @@ class Cluster:
         shutil.rmtree(copy, ignore_errors=True)
         # One large file passes the border between guest and host faster than a thousand small ones.
         packed = self.folder / "copy.tar"
-        argv = ("tar", "cf", packed, "-C", self.served, "--exclude=./store", ".")
+        argv = ("tar", "cf", packed, "-C", self.served, "--exclude=./store/*", ".")
         said = self.bed.server.run(*argv, within_s=120.0, check=False)
         # 1: something changed meanwhile, as what living nodes report does; batches that have ended stand still.
         if said.exit_code not in (0, 1):

@@ -92,6 +92,12 @@ class Reporter:
 
     def say_leaving(self) -> None:
         """After ``close``: the daemon has ended, and its jobs go on. Its lease stands, and can't tell."""
+        thread = Thread(target=self._say_leaving, name="leaving", daemon=True)
+        thread.start()
+        # A spool that hangs keeps no daemon from ending.
+        thread.join(2 * self._spool.settings.rescan_s)
+
+    def _say_leaving(self) -> None:
         try:
             self._spool.ops.replace(self._folder.running, encode(replace(self._status(), leaving=True)))
         except (OSError, DistributeError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from spoold.records import Outcome
 from spoold.tickets import State
 from tests.lab import Lab
+from tests.support import wait_until
 
 STAY = "echo begun; echo 1 > distribute_save/x; setsid sleep 1000 & sleep 1000"
 
@@ -63,8 +64,10 @@ def test_a_batch_while_it_is_built(shared: Lab) -> None:
 def test_a_folder_where_a_mark_goes_keeps_no_kill_from_being_heard(shared: Lab) -> None:
     clear = shared.spool.layout.node("alpha").clear
     clear.mkdir()
+    (clear / "full").touch()
     key = shared.batch("heard", {"a": STAY})
     wait_begun(shared, key)
     shared.kill(key)
     assert shared.wait_finished(key) == {State.CANCELLED: ["a~1@alpha"]}
-    clear.rmdir()
+    (clear / "full").unlink()
+    wait_until(lambda: not clear.exists(), what="an empty folder goes as a mark does")

@@ -9,7 +9,8 @@ from pathlib import Path
 from distribute_compute_config.errors import DistributeError
 from nodewatch.outcomes import describe
 from nodewatch.process import ExitRecord
-from spoold.records import BatchHeader, BuildRecord, encode
+from spoold.codec import encode
+from spoold.records import BatchHeader, BuildRecord
 from spoold.snapshot import BatchRef
 from spoold.spool import Spool
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
-import socket
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from threading import Event, Thread
 
 from distribute_compute_config.errors import DistributeError
@@ -20,8 +17,14 @@ from nodewatch.inheritance import Inheritance
 from nodewatch.lease import NodeLease
 from nodewatch.ledger import Ledger
 from nodewatch.outcomes import FENCED
-from nodewatch.presence import make_node_folder, publish_node
-from nodewatch.process import Delegation, ExitRecord, Launcher, Undelegated, delegate
+from nodewatch.presence import (
+    describe_node,
+    find_delegation,
+    make_node_folder,
+    publish_node,
+    read_quarantines,
+)
+from nodewatch.process import ExitRecord, Launcher
 from nodewatch.quarantine import Quarantines
 from nodewatch.queue import Claimed, Queue
 from nodewatch.reporting import Reporter
@@ -33,8 +36,6 @@ from nodewatch.workers import Work, Workers
 from spoold.daemon import StewardLoop
 from spoold.leases import LeaseHeld, SettingsMismatch, require_agreement
 from spoold.mounts import is_local
-from spoold.records import Limiting, NodeInfo, Quarantine, RecordError
-from spoold.snapshot import read_status
 from spoold.spool import Spool
 from spoold.watching import Watcher
 
@@ -63,7 +64,7 @@ class Node:
         self._stop, self._requeue, self._wake = orders.stop, orders.requeue, orders.wake
         self._scratch, self._supervisor, self._guard = guard.scratch, guard.supervisor, guard
         self._capabilities = find_capabilities(config)
-        self._quarantines = Quarantines(_read_quarantines(spool, config.name))
+        self._quarantines = Quarantines(read_quarantines(spool, config.name))
         self._ledger = Ledger(config.capacity)
         self._queue = Queue(
             spool, self._scratch, config.name, self._capabilities, self._quarantines, self._ledger
@@ -87,8 +88,8 @@ class Node:
         make_node_folder(self._spool, self._config.name)
         self._lease.take(self._stop)
         self._agree()
-        self._delegation = _find_delegation(self._config)
-        publish_node(self._spool, self._describe())
+        self._delegation = find_delegation(self._config)
+        publish_node(self._spool, describe_node(self._config, self._capabilities, self._delegation))
         with Launcher(self._delegation) as launcher:
             self._queue.barred = self._supervisor.barred
             self._uploader = Uploader(self._spool, self._config.name, self._uploaded, self._lease.is_ours)
@@ -290,40 +291,3 @@ class Node:
         if self._lease.lost:
             found.append("the node's lease was lost: no more jobs are taken until it is regained")
         return [text for text in found if text]
-
-    def _describe(self) -> NodeInfo:
-        return NodeInfo(
-            name=self._config.name,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            cores=self._config.cores,
-            memory_bytes=self._config.memory_bytes,
-            gpus=self._config.gpus,
-            capabilities=tuple(sorted(self._capabilities)),
-            scratch=str(self._config.scratch),
-            version=version("distribute-lab"),
-            started_at=time.time(),
-            limits=Limiting.CGROUP if self._delegation else Limiting.FALLBACK,
-            controllers=self._delegation.controllers if self._delegation else (),
-        )
-
-
-def _find_delegation(config: NodeConfig) -> Delegation | None:
-    """Where runs get their control groups; None if they have none, which the log then explains."""
-    found = delegate() if config.cgroups else Undelegated("the configuration says so")
-    if isinstance(found, Undelegated):
-        _log.info("jobs are limited without control groups: %s", found.why)
-        return None
-    there = ", ".join(found.controllers) or "no controllers, so that memory is watched"
-    _log.info("jobs are limited by control groups in %s: %s", found.base, there)
-    return found
-
-
-def _read_quarantines(spool: Spool, node: str) -> tuple[Quarantine, ...]:
-    """Those that the daemon before this one reported."""
-    try:
-        status = read_status(spool, node)
-    except RecordError as error:
-        _log.warning("%s", error)
-        return ()
-    return status.quarantines if status else ()

@@ -17,9 +17,9 @@ from nodewatch.scratch import Scratch
 from nodewatch.takeover import take_over
 from nodewatch.uploading import Upload
 from spoold.claims import give_back
+from spoold.codec import RecordError
 from spoold.losses import Loss, LossCause, note_loss
 from spoold.publication import finish
-from spoold.records import RecordError
 from spoold.snapshot import BatchRef, read_header, read_jobs, read_state
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket
@@ -116,9 +116,17 @@ class Inheritance:
             return whole_grant(self._capacity)
 
     def _drop_others(self, mine: set[str]) -> None:
-        """End and remove attempts that are no longer this node's."""
-        for folder in list_attempts(self._scratch.runs):
-            key = "/".join((*folder.path.parts[-3:-1], folder.attempt_name))
+        """End and remove attempts that are no longer this node's. Raises OSError or SpoolFull."""
+        found = {
+            "/".join((*one.path.parts[-3:-1], one.attempt_name)): one
+            for one in list_attempts(self._scratch.runs)
+        }
+        if found.keys() <= mine:
+            return
+        # The last thing of an earlier daemon may have been to publish one: until that is flushed, here is
+        # the only copy that a power failure would leave.
+        self._spool.ops.flush()
+        for key, folder in found.items():
             if key in mine:
                 continue
             _log.warning("%s is no longer this node's: dropped", key)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from threading import Lock
 
+from spoold.codec import RecordError
 from spoold.layout import BatchFolder
-from spoold.records import Quarantine, RecordError
+from spoold.node_records import Quarantine
 from spoold.snapshot import read_state, read_status
 from spoold.spool import Spool
 from spoold.tickets import State

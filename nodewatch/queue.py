@@ -16,16 +16,18 @@ from threading import Lock
 
 from nodewatch.capacity import Grant, is_sharing, need_of
 from nodewatch.ledger import Ledger
+from nodewatch.others import OtherNodes
 from nodewatch.picking import Candidate, Group, Line, PickBatch, may_run
 from nodewatch.process.pausing import hits
 from nodewatch.quarantine import Elsewhere, Quarantines, look_elsewhere
 from nodewatch.scheduling import Reservation, Waiting, choose
 from nodewatch.scratch import Scratch
 from spoold.claims import claim
+from spoold.codec import RecordError
 from spoold.layout import BatchFolder
 from spoold.leases import LeaseWatch
 from spoold.pacing import spacing_s
-from spoold.records import BatchHeader, JobSpec, RecordError
+from spoold.records import BatchHeader, JobSpec
 from spoold.snapshot import (
     BatchRef,
     list_batches,
@@ -33,7 +35,6 @@ from spoold.snapshot import (
     read_header,
     read_jobs,
     read_kills,
-    read_node,
     read_state,
 )
 from spoold.spool import Spool
@@ -100,7 +101,7 @@ class Queue:
         self._useless: dict[str, str] = {}
         self._line = Line()
         self._elsewhere: Counter[str] = Counter()
-        self._cores_of: dict[str, int] = {}
+        self._others = OtherNodes(spool, node)
         self._reservation: Reservation | None = None
         self._building: dict[str, str] = {}
         self._doubtful: Candidate | None = None
@@ -212,31 +213,14 @@ class Queue:
             return False
         self._line = Line(self._look(), "gpu" in self._capabilities)
         self._rounds = _MOST_ROUNDS if self._line else _IDLE_ROUNDS
-        self._elsewhere = self._count_elsewhere() if len(self._line.namespaces()) > 1 else Counter()
+        self._elsewhere = Counter()
+        if len(self._line.namespaces()) > 1:
+            for known in self._known.values():
+                specs = {job: spec for job, (_, spec) in known.jobs.items()}
+                self._elsewhere[known.ref.namespace] += self._others.count(known.ref, specs)
         self._listed_s = self._clock()
         self._listing_took_s = self._listed_s - started_s
         return bool(self._line)
-
-    def _count_elsewhere(self) -> Counter[str]:
-        """Cores at work on other nodes, by namespace, for batches that this node could run."""
-        found: Counter[str] = Counter()
-        for known in self._known.values():
-            for ticket in read_state(self._spool, known.ref.folder, State.CLAIMED):
-                if ticket.node and ticket.node != self._node and ticket.job in known.jobs:
-                    asked = known.jobs[ticket.job][1].resources
-                    cores = asked.cores or (1 if is_sharing(asked) else self._cores(ticket.node))
-                    found[known.ref.namespace] += cores
-        return found
-
-    def _cores(self, node: str) -> int:
-        """How many cores another node has; asked once."""
-        if node not in self._cores_of:
-            try:
-                info = read_node(self._spool, node)
-            except RecordError:
-                info = None
-            self._cores_of[node] = info.cores if info else 1
-        return self._cores_of[node]
 
     def _spacing_s(self, least_s: float) -> float:
         return spacing_s(least_s, self._listing_took_s, _SHARE, self._rounds * self._spool.settings.rescan_s)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from threading import Event, Lock, Thread
 
 from distribute_compute_config.errors import DistributeError
 from nodewatch.config import NodeConfig
+from nodewatch.doors import read_touch
 from nodewatch.lease import NodeLease
+from nodewatch.live_logs import LiveLogs
 from nodewatch.outcomes import FENCED
 from nodewatch.presence import take_away
 from nodewatch.quarantine import Quarantines
@@ -19,30 +20,20 @@ from nodewatch.queue import Claimed
 from nodewatch.scratch import Scratch
 from nodewatch.slot import Slot, killed
 from nodewatch.status import differs, keep_times, say_who, tell_pause
-from nodewatch.supervisor import Supervisor, read_touch
+from nodewatch.supervisor import Supervisor
 from nodewatch.uploading import Uploader
+from spoold.codec import RecordError, encode
 from spoold.fsops import SpoolFull
-from spoold.records import NodeStatus, RecordError, RunningJob, encode
+from spoold.node_records import NodeStatus, RunningJob
 from spoold.snapshot import read_state, read_status
 from spoold.spool import Spool
-from spoold.tickets import State, Ticket
+from spoold.tickets import State
 
 _log = logging.getLogger(__name__)
 
-_MOST_LIVE_BYTES = 64 << 20
-_PIECE_BYTES = 1 << 20
 #: An idle node looks once in so many ``rescan_s``.
 _IDLE_ROUNDS = 4
 _RUNNING = "running"
-
-
-@dataclass(slots=True)
-class _LiveLog:
-    """How much of a growing file was copied to the spool."""
-
-    source: Path
-    target: Path
-    copied: int = 0
 
 
 class Reporter:
@@ -67,9 +58,8 @@ class Reporter:
         self._supervisor, self._uploader, self._slots = supervisor, uploader, slots
         self._quarantines, self._problems = quarantines, problems
         self._folder = spool.layout.node(config.name)
-        self._logs: dict[tuple[str, Ticket], list[_LiveLog]] = {}
+        self._logs = LiveLogs(spool, scratch, config.name)
         self._seen: dict[str, float] = {}
-        self._seen_s: dict[str, float] = {}
         self._earlier: tuple[RunningJob, ...] = ()
         self._told: tuple[RunningJob, ...] = ()
         self._written: NodeStatus | None = None
@@ -205,13 +195,12 @@ class Reporter:
         now = {slot.key: (slot, claimed) for slot in self._slots() if (claimed := slot.claimed)}
         lasting = [there for key, there in now.items() if key in self._seen]
         self._seen = {key: self._seen.get(key, time.time()) for key in now}
-        self._seen_s = {key: self._seen_s.get(key, time.monotonic()) for key in now}
         return lasting
 
     # Telling
 
     def _tell(self) -> None:
-        self._copy_logs()
+        self._logs.copy([claimed for slot in self._slots() if (claimed := slot.claimed)])
         status = self._status()
         self._told = status.jobs
         if self._written is None or differs(status, self._written):
@@ -291,42 +280,3 @@ class Reporter:
             return
         except OSError as error:
             _log.error("%s: %s", self._folder.trouble, error)
-
-    # Live output
-
-    def _copy_logs(self) -> None:
-        now = {(slot.key, claimed.ticket): claimed for slot in self._slots() if (claimed := slot.claimed)}
-        for gone in self._logs.keys() - now.keys():
-            for log in self._logs.pop(gone):
-                self._spool.ops.unlink(log.target)
-        for (key, ticket), claimed in now.items():
-            seen_s = self._seen_s.get(key)
-            if seen_s is not None and time.monotonic() - seen_s >= self._spool.settings.rescan_s / 2:
-                for log in self._logs.setdefault((key, ticket), self._open_logs(claimed)):
-                    self._copy(log)
-
-    def _open_logs(self, claimed: Claimed) -> list[_LiveLog]:
-        ref = claimed.ref
-        run = self._scratch.attempt(ref.namespace, ref.batch, claimed.ticket)
-        return [
-            _LiveLog(source, self._folder.log(ref.namespace, ref.batch, claimed.ticket, stream))
-            for stream, source in (("stdout", run.stdout), ("stderr", run.stderr))
-        ]
-
-    def _copy(self, log: _LiveLog) -> None:
-        try:
-            with open(log.source, "rb") as source:
-                source.seek(log.copied)
-                while log.copied < _MOST_LIVE_BYTES and (piece := source.read(_PIECE_BYTES)):
-                    if log.copied == 0:
-                        self._begin(log)
-                    self._spool.ops.append(log.target, piece)
-                    log.copied += len(piece)
-        except FileNotFoundError:
-            # Not started yet, or just ended and uploaded: the next look knows.
-            return
-
-    def _begin(self, log: _LiveLog) -> None:
-        """An earlier daemon may have copied part of it."""
-        self._spool.ops.make_folder(log.target.parent)
-        self._spool.ops.unlink(log.target)

@@ -39,6 +39,7 @@ from nodewatch.process import (
 from nodewatch.queue import Claimed
 from nodewatch.resuming import fetch_save
 from nodewatch.scratch import Scratch
+from nodewatch.setbacks import Interrupted, Lost, Stopping, Vanished, cause_of
 from nodewatch.supervisor import Supervisor
 from nodewatch.takeover import take_over
 from nodewatch.topology import Topology
@@ -52,22 +53,6 @@ _log = logging.getLogger(__name__)
 
 _WAIT_S = 0.5
 _NO_SPACE = "the node's scratch disk is full"
-
-
-class Lost(DistributeError):
-    """The attempt can't go on here, through no fault of the job: it is given back."""
-
-
-class Vanished(Lost):
-    """Nobody knows how a run ended: its runner was killed, or the whole machine was."""
-
-
-class Interrupted(DistributeError):
-    """Somebody asked for the end of the attempt before its job began."""
-
-
-class Stopping(Exception):
-    """The daemon ends; the job goes on without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,14 +295,7 @@ class Slot:
             self._tools.shun(claimed.ref.key)
         elif not isinstance(reason, Interrupted):
             self.trouble = why
-        self._hand_on(folder, nothing_ran(why, time.time()), Setback(why, _cause(reason)))
-
-
-def _cause(reason: Exception) -> LossCause | None:
-    """What a loss counts as. A failed build has its own mark, which keeps the node from the batch."""
-    if isinstance(reason, BuildFailed | Interrupted):
-        return None
-    return LossCause.LOST if isinstance(reason, Vanished) else LossCause.RETURNED
+        self._hand_on(folder, nothing_ran(why, time.time()), Setback(why, cause_of(reason)))
 
 
 def killed(spool: Spool, claimed: Claimed) -> str | None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from nodewatch.supervisor import PauseView
+from nodewatch.doors import PauseView
 from spoold.access import Identity
-from spoold.records import JobPause, NodeStatus, RunningJob
+from spoold.node_records import JobPause, NodeStatus, RunningJob
 
 #: Resource figures are told only so often.
 _REFRESH_S = 10.0

@@ -5,21 +5,17 @@ the spool, which may hang.
 from __future__ import annotations
 
 import logging
-import os
-import stat
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 
 from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import list_attempts
+from nodewatch.doors import PauseView, job_of, longest, open_end, read_touch, restore
 from nodewatch.evicting import EVICTED, Checkpoint
 from nodewatch.folders import remove, replace_text
 from nodewatch.owner.policy import Aside, Stance
-from nodewatch.process import Limits, PauseState, Run, Touch, Usage, adopt, peek, read_exit, stop
-from nodewatch.process.pausing import MOST_CONTENT_BYTES, hits
+from nodewatch.process import Limits, Run, Touch, Usage, adopt, peek, read_exit, stop
 from nodewatch.scratch import Scratch
 from nodewatch.steering import SteeredRun
 
@@ -27,24 +23,6 @@ _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.25
 _NO_LIMITS = Limits()
-
-
-@dataclass(frozen=True, slots=True)
-class PauseView:
-    """A pause as others see it: until when (Unix seconds), by which door, with what note, made by whom.
-
-    ``targets`` as in ``PauseRequest``: without any it is for the whole node.
-    """
-
-    until: float
-    by: str
-    note: str
-    uid: int | None = None
-    targets: tuple[str, ...] = ()
-
-    def covers(self, job: str) -> bool:
-        """Whether it stops ``job``, which is ``NAMESPACE/BATCH/JOB``."""
-        return not self.targets or hits(self.targets, job)
 
 
 class Supervisor:
@@ -62,7 +40,7 @@ class Supervisor:
         self._runs: dict[str, SteeredRun] = {}
         self._adopted: set[str] = set()
         self._earlier: set[str] = set()
-        self._here, self._spool = _restore(scratch.pause_record)
+        self._here, self._spool = restore(scratch.pause_record)
         self._aside = Aside()
         self._spent_s, self._most_spent_s = 0.0, 0.0
         self._stop = Event()
@@ -164,11 +142,11 @@ class Supervisor:
 
     def paused(self) -> PauseView | None:
         """The pause of the whole node that is in force, the longest one."""
-        return _longest(view for view in self._views() if not view.targets)
+        return longest(view for view in self._views() if not view.targets)
 
     def paused_job(self, key: str) -> PauseView | None:
         """The longest pause in force that hits a job; ``key`` is ``NAMESPACE/BATCH/JOB`` or a ticket's."""
-        return _longest(view for view in self._views() if view.covers(_job_of(key)))
+        return longest(view for view in self._views() if view.covers(job_of(key)))
 
     def job_pauses(self) -> list[PauseView]:
         """Those in force that are for some jobs only, which need not run here."""
@@ -217,11 +195,11 @@ class Supervisor:
             if state.until_s is not None and state.pauses(now_s)
         ]
         if aside.stance.pauses:
-            views.append(PauseView(aside.until or _open_end(clock_s), aside.by, aside.why))
+            views.append(PauseView(aside.until or open_end(clock_s), aside.by, aside.why))
         return views
 
     def _jobs(self) -> list[str]:
-        return sorted(map(_job_of, self._runs))
+        return sorted(map(job_of, self._runs))
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_EVERY_S):
@@ -258,7 +236,7 @@ class Supervisor:
             # RACE: a run is closed only after ``remove``, which waits for this lock.
             with self._lock:
                 try:
-                    self._steer(key, _longest(view for view in views if view.covers(_job_of(key))))
+                    self._steer(key, longest(view for view in views if view.covers(job_of(key))))
                 except (OSError, DistributeError) as error:
                     # One run that can't be steered must not keep the others from it.
                     _log.error("%s: %s", key, error)
@@ -305,52 +283,7 @@ class Supervisor:
         replace_text(self._scratch.pause_record, "\n".join(lines))
 
 
-def _longest(views: Iterable[PauseView]) -> PauseView | None:
-    return max(views, key=lambda view: view.until, default=None)
-
-
-def _job_of(key: str) -> str:
-    """``NAMESPACE/BATCH/JOB`` of a key; no name has a ``~``."""
-    return key.partition("~")[0]
-
-
-def read_touch(path: Path) -> Touch | None:
-    """The pause file as it is now; None if there is none."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        # A link, or unreadable: who made it wants quiet all the same.
-        info = path.lstat()
-        return Touch(info.st_ino, info.st_mtime_ns, "", info.st_uid)
-    try:
-        info = os.fstat(handle)
-        content = os.read(handle, MOST_CONTENT_BYTES) if stat.S_ISREG(info.st_mode) else b""
-        return Touch(info.st_ino, info.st_mtime_ns, content.decode(errors="replace"), info.st_uid)
-    finally:
-        os.close(handle)
-
-
-def _open_end(clock_s: float) -> float:
-    """An end for a pause that has none: always an hour ahead or more, and another one only once an hour."""
-    return (clock_s // 3600 + 2) * 3600
-
-
 def _cpu_s(run: Run) -> float:
     """What an ended run has used; what it uses still if its end isn't known."""
     ended = read_exit(run.run_dir)
     return ended.user_cpu_s + ended.system_cpu_s if ended else peek(run).cpu_s
-
-
-def _restore(record: Path) -> tuple[PauseState, PauseState]:
-    """What the daemon before this one knew; a record that can't be read counts as none."""
-    now_s, clock_s = time.monotonic(), time.time()
-    try:
-        here, spool = (PauseState.from_json(text, now_s, clock_s) for text in record.read_text().splitlines())
-    except FileNotFoundError:
-        return PauseState(), PauseState()
-    except ValueError as error:
-        _log.warning("%s is ignored: %s", record, error)
-        return PauseState(), PauseState()
-    return here, spool

@@ -9,7 +9,8 @@ from threading import Event, Lock, Thread
 from nodewatch.inheritance import Progress, Resumed
 from nodewatch.ledger import Ledger
 from nodewatch.queue import Claimed, Queue
-from nodewatch.slot import Slot, Stopping
+from nodewatch.setbacks import Stopping
+from nodewatch.slot import Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from distribute_compute_config.names import InvalidName, shorten
 from distribute_compute_config.problems import JobFileError, Problem, describe_loc
 from spoold.access import Unreadable, identity_of, open_below
+from spoold.codec import RecordError, decode, encode
 from spoold.drops import Drop, DropKind, look_at, show_name, version_of
 from spoold.layout import HEADER_NAME, JOB_FILE_NAME, JOBS_NAME, SHARED_MODE
-from spoold.records import BatchHeader, Input, RecordError, RetryRequest, decode, encode
+from spoold.records import BatchHeader, Input, RetryRequest
 from spoold.retrying import NotRetried, carry_out
 from spoold.snapshot import BatchRef, find_batch, is_listed
 from spoold.sources import Rejected, Source, open_source, read_text, require_one_name

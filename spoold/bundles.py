@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distribute_compute_config.errors import DistributeError
+from spoold.codec import encode
 from spoold.faults import explaining
 from spoold.fsops import Copied
-from spoold.records import BundleManifest, Input, encode
+from spoold.records import BundleManifest, Input
 from spoold.spool import Spool
 
 if TYPE_CHECKING:

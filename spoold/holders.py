@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from spoold.records import HolderRecord, RecordError, decode, encode
+from spoold.codec import RecordError, decode, encode
+from spoold.node_records import HolderRecord
 from spoold.spool import Spool
 
 

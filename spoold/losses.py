@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from spoold.codec import encode
 from spoold.layout import BatchFolder
-from spoold.records import LossRecord, encode
+from spoold.records import LossRecord
 from spoold.spool import Spool
 from spoold.tickets import Ticket
 

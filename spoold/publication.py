@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distribute_compute_config.errors import DistributeError
+from spoold.codec import encode
 from spoold.fsops import Copied, SpoolFull
 from spoold.layout import FILE_MODE, RECORD_NAME, BatchFolder
-from spoold.records import ArchivedFile, JobRecord, Outcome, encode
+from spoold.records import ArchivedFile, JobRecord, Outcome
 from spoold.snapshot import read_record
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket

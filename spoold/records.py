@@ -1,28 +1,10 @@
-"""The JSON records of a spool, as frozen values with their codec. Pure.
-
-Reading is tolerant of fields that a later version added and strict about those it needs: a record that
-lacks one raises ``RecordError``.
-"""
+"""The records of batches, jobs and results, as frozen values. Pure."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import types
-import typing
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
-from typing import Any, TypeVar
-
-from distribute_compute_config.errors import DistributeError
-
-T = TypeVar("T")
-
-
-class RecordError(DistributeError):
-    """A record of the spool can't be read."""
+from typing import ClassVar
 
 
 class Outcome(Enum):
@@ -53,6 +35,8 @@ class EndedBy(Enum):
 class Input:
     """A file that a job or a build finds: ``name`` there, content ``sha256`` in the store."""
 
+    sparse: ClassVar[bool] = True
+
     name: str
     sha256: str
     size_bytes: int
@@ -62,6 +46,8 @@ class Input:
 @dataclass(frozen=True, slots=True)
 class Resources:
     """What a job asks for; None is the whole node. ``memory_bytes`` in bytes, ``time_s`` in seconds."""
+
+    sparse: ClassVar[bool] = True
 
     cores: int | None = None
     memory_bytes: int | None = None
@@ -75,6 +61,8 @@ class JobSpec:
 
     ``on_evict`` is a signal, as in ``SIGUSR1``.
     """
+
+    sparse: ClassVar[bool] = True
 
     name: str
     script: Input | None = None
@@ -179,115 +167,6 @@ class JobRecord:
     written_bytes: int | None = None
 
 
-class Limiting(Enum):
-    """How a node limits its jobs: with control groups of the kernel, or as well as it can without."""
-
-    CGROUP = "cgroup"
-    FALLBACK = "fallback"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeInfo:
-    """``node.json``: what a workstation is, written when its daemon starts.
-
-    ``controllers`` are those that its jobs' control groups have.
-    """
-
-    name: str
-    host: str
-    pid: int
-    cores: int
-    memory_bytes: int
-    capabilities: tuple[str, ...]
-    scratch: str
-    version: str
-    started_at: float
-    gpus: int = 0
-    limits: Limiting | None = None
-    controllers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HolderRecord:
-    """``holder.json``: the token of the node's own hold of its lease, and how often that is refreshed."""
-
-    token: str
-    heartbeat_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class RunningJob:
-    """A job on a node. ``phase`` is ``preparing``, ``building``, ``running``, ``paused``, ``evicting`` or
-    ``uploading``.
-
-    Since when it is on the node, since when in this phase (None: it isn't known), until when it is paused
-    (None: it isn't), and when its process was started (None: it wasn't); Unix seconds. ``paused_by`` says
-    by whom.
-    """
-
-    namespace: str
-    batch: str
-    job: str
-    attempt: int
-    phase: str
-    since: float
-    cpu_s: float = 0.0
-    memory_bytes: int = 0
-    phase_since: float | None = None
-    cores: int = 0
-    gpus: int = 0
-    paused_until: float | None = None
-    paused_by: str = ""
-    started_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantine:
-    """A batch that a node takes no jobs from, as its jobs failed there in a row.
-
-    ``provisional``: only until it is known how they fare on other nodes.
-    """
-
-    namespace: str
-    batch: str
-    since: float
-    provisional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class JobPause:
-    """Some jobs are paused on a node, until when (Unix seconds), and by whom.
-
-    ``targets`` are ``NAMESPACE/BATCH`` or ``NAMESPACE/BATCH/JOB``, and need not run there.
-    """
-
-    until: float
-    by: str
-    targets: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NodeStatus:
-    """``running.json``: what a node does now, and what troubles it.
-
-    ``paused_until`` and ``paused_by`` are of a pause of the whole node, ``pauses`` are for some jobs only.
-    ``holding`` is why it takes no more jobs though what runs goes on. ``leaving``: its daemon has ended
-    since, and left its jobs running. ``scratch_full``: it has too little room left to take jobs.
-    """
-
-    written_at: float
-    jobs: tuple[RunningJob, ...] = ()
-    paused_until: float | None = None
-    paused_by: str = ""
-    draining: bool = False
-    troubles: tuple[str, ...] = ()
-    quarantines: tuple[Quarantine, ...] = ()
-    holding: str = ""
-    pauses: tuple[JobPause, ...] = ()
-    leaving: bool = False
-    scratch_full: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class BuildRecord:
     """``builds/NODE.ok`` or ``builds/NODE.failed``."""
@@ -322,107 +201,3 @@ class BundleManifest:
 
     source: str
     files: dict[str, Input]
-
-
-def encode(record: Any) -> bytes:
-    """The record as JSON with a newline at its end."""
-    return (json.dumps(record, default=_plain, separators=(",", ":")) + "\n").encode()
-
-
-def decode(kind: type[T], data: bytes, source: object) -> T:
-    """The record of type ``kind`` in ``data``. Raises RecordError naming ``source``."""
-    try:
-        return typing.cast(T, _reader(typing.cast(Any, kind))(json.loads(data)))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise RecordError(f"{source} is no {kind.__name__}", _say_why(error)) from error
-
-
-def _say_why(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-        return f"it isn't JSON: {error}"
-    if isinstance(error, KeyError):
-        return f"it lacks {error}"
-    return "a field is missing in it, or of another form"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    kind = type(value)
-    if kind in _SPARSE:
-        # Thousands of jobs in one file: what has its default is left out.
-        defaults = _defaults(typing.cast(Any, kind))
-        return {f: v for f, default in defaults if (v := getattr(value, f)) != default}
-    if dataclasses.is_dataclass(kind):
-        return {f: getattr(value, f) for f in _field_names(typing.cast(Any, kind))}
-    raise TypeError(f"not a record's value: {value!r}")
-
-
-_SPARSE = frozenset({JobSpec, Input, Resources})
-
-
-@cache
-def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
-    return tuple((f.name, f.default) for f in dataclasses.fields(kind))
-
-
-@cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(kind))
-
-
-@cache
-def _reader(kind: Any) -> Callable[[Any], Any]:
-    """A function that turns what ``json`` gives into ``kind``; made once a type."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return _optional(_reader(next(a for a in arguments if a is not type(None))))
-    if origin is tuple:
-        item = _reader(arguments[0])
-        return lambda values: tuple([item(v) for v in _listed(values)])
-    if origin is dict:
-        item = _reader(arguments[1])
-        return lambda values: {str(k): item(v) for k, v in values.items()}
-    if dataclasses.is_dataclass(kind):
-        return _record_reader(kind)
-    if kind is float:
-        return _number
-    if issubclass(kind, Enum):
-        return typing.cast(Callable[[Any], Any], kind)
-    return _checked(kind)
-
-
-def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else read(value)
-
-
-def _listed(value: Any) -> list[Any]:
-    if not isinstance(value, list):  # a text would pass as a list of its letters
-        raise TypeError(f"{value!r} is no list")
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no number")
-    return float(value)
-
-
-def _checked(kind: type) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        # Exactly: True is an instance of int.
-        if type(value) is not kind:
-            raise TypeError(f"{value!r} is no {kind.__name__}")
-        return value
-
-    return read
-
-
-def _record_reader(kind: Any) -> Callable[[Any], Any]:
-    hints = typing.get_type_hints(kind)
-    readers = {f.name: _reader(hints[f.name]) for f in dataclasses.fields(kind)}
-
-    def read(values: Any) -> Any:
-        return kind(**{name: readers[name](values[name]) for name in values.keys() & readers.keys()})
-
-    return read

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spoold.calls import read_plain
+from spoold.codec import decode
 from spoold.layout import KILL_NAME, BatchFolder
-from spoold.records import BatchHeader, BatchJobs, JobRecord, NodeInfo, NodeStatus, decode
+from spoold.node_records import NodeInfo, NodeStatus
+from spoold.records import BatchHeader, BatchJobs, JobRecord
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket, parse_tickets
 

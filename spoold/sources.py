@@ -13,8 +13,9 @@ from typing import BinaryIO, Protocol, cast
 
 from distribute_compute_config.errors import DistributeError
 from spoold.access import Identity, Unreadable, identity_of, open_below, open_for
+from spoold.codec import RecordError, decode
 from spoold.drops import Drop, DropKind
-from spoold.records import BundleManifest, Input, RecordError, decode
+from spoold.records import BundleManifest, Input
 from spoold.spool import Spool
 
 _MOST_TEXT_BYTES = 10 << 20

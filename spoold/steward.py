@@ -16,6 +16,7 @@ from spoold import drops, saves, sweeping
 from spoold.admission import take_in
 from spoold.awaiting import read_standing
 from spoold.claims import give_back, lose
+from spoold.codec import RecordError
 from spoold.fsops import SpoolFull
 from spoold.leases import LeaseWatch, held_on_this_host, make_taking, suits_holder, try_acquire
 from spoold.losses import Loss, LossCause, note_loss, read_losses
@@ -23,7 +24,7 @@ from spoold.marks import MarkClearer
 from spoold.mounts import is_local
 from spoold.policy import Action, BatchView, ClearMark, Close, Finish, GiveBack, Lose, MoveTicket, plan
 from spoold.publication import LostResult, finish
-from spoold.records import BatchHeader, RecordError
+from spoold.records import BatchHeader
 from spoold.resting import Rests
 from spoold.snapshot import (
     BatchRef,

@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 
 from distribute_compute_config.names import is_name
+from spoold.codec import RecordError
 from spoold.layout import BatchFolder
 from spoold.publication import LostResult, finish
-from spoold.records import RecordError
 from spoold.saves import sweep_saves
 from spoold.snapshot import find_batch, read_record, read_state
 from spoold.spool import Spool

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from nodewatch.process import adopt, stop, sweep
+from spoold.codec import decode
 from spoold.layout import BatchFolder
-from spoold.records import BuildRecord, JobRecord, NodeStatus, decode
+from spoold.node_records import NodeStatus
+from spoold.records import BuildRecord, JobRecord
 from spoold.snapshot import find_batch, read_record, read_status, read_tickets
 from spoold.spool import Settings, Spool, init_spool
 from spoold.tickets import State, Ticket

@@ -6,16 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
+from spoold.codec import encode
 from spoold.layout import FORMAT, RECORD_NAME, BatchFolder
-from spoold.records import (
-    ArchivedFile,
-    BatchHeader,
-    BatchJobs,
-    JobRecord,
-    JobSpec,
-    Outcome,
-    encode,
-)
+from spoold.records import ArchivedFile, BatchHeader, BatchJobs, JobRecord, JobSpec, Outcome
 from spoold.spool import Settings, Spool, init_spool
 from spoold.tickets import State, Ticket
 

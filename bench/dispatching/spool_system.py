@@ -13,8 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from spoold.codec import decode
 from spoold.layout import RECORD_NAME, Layout
-from spoold.records import JobRecord, Outcome, decode
+from spoold.records import JobRecord, Outcome
 from spoold.tickets import State, Ticket
 
 from .figures import BenchmarkError, Run

@@ -105,8 +105,9 @@ def _check_dependencies(specs: Iterable[JobSpec], latest: Latest, again: set[str
 def _request(spool: Spool, ref: BatchRef, tickets: list[Ticket]) -> Path:
     """Drop the request, whole; returns its path."""
     from distribute_cli.following import name_drop
+    from spoold.codec import encode
     from spoold.layout import FILE_MODE
-    from spoold.records import RetryRequest, encode
+    from spoold.records import RetryRequest
 
     request = RetryRequest(ref.namespace, ref.batch, tuple(str(ticket) for ticket in tickets))
     name = f"{name_drop(ref.key)}.retry"

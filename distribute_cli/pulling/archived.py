@@ -12,8 +12,9 @@ from distribute_cli.reports.pulled import Missing
 from distribute_cli.targets import no_batch
 from distribute_compute_config.errors import DistributeError
 from distribute_compute_config.names import is_name
+from spoold.codec import RecordError, decode
 from spoold.layout import HEADER_NAME, JOB_FILE_NAME, RECORD_NAME, BatchFolder
-from spoold.records import JobRecord, RecordError, decode
+from spoold.records import JobRecord
 from spoold.snapshot import find_batch, read_jobs, read_tickets
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket

@@ -7,8 +7,9 @@ import os
 from distribute_cli.pulling.archived import ArchivedBatch, ArchivedJob
 from distribute_cli.pulling.places import Place, open_file, open_folder
 from distribute_compute_config.errors import DistributeError
+from spoold.codec import RecordError, decode
 from spoold.layout import RECORD_NAME
-from spoold.records import JobRecord, RecordError, decode
+from spoold.records import JobRecord
 from spoold.tickets import Ticket
 
 

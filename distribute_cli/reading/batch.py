@@ -14,7 +14,9 @@ from distribute_cli.reports.seen import WAITING, BatchSeen
 from distribute_cli.targets import require_batch
 from distribute_compute_config.errors import DistributeError
 from spoold.awaiting import Standing, read_standing
-from spoold.records import BatchHeader, BatchJobs, JobRecord, NodeStatus, RecordError, Resources
+from spoold.codec import RecordError
+from spoold.node_records import NodeStatus
+from spoold.records import BatchHeader, BatchJobs, JobRecord, Resources
 from spoold.snapshot import (
     BatchRef,
     read_builds,

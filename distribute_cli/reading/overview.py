@@ -19,7 +19,7 @@ from distribute_compute_config.errors import DistributeError
 from spoold.access import identity_of
 from spoold.drops import find_ignored, look_at
 from spoold.layout import BatchFolder
-from spoold.records import NodeStatus
+from spoold.node_records import NodeStatus
 from spoold.snapshot import BatchRef, list_batches, read_header, read_status, read_tickets
 from spoold.spool import Spool
 from spoold.tickets import TERMINAL, State, parse_tickets

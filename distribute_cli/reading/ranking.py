@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from distribute_cli.reports.ranking import WaitingBatch
-from spoold.records import RecordError
+from spoold.codec import RecordError
 from spoold.snapshot import BatchRef, list_batches, read_builds, read_header, read_jobs, read_state
 from spoold.spool import Spool
 from spoold.tickets import State

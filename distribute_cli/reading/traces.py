@@ -5,9 +5,10 @@ from __future__ import annotations
 from distribute_cli.reading.files import read_first_line
 from distribute_cli.reports.seen import Mark, Traces
 from spoold.access import identity_of
+from spoold.codec import RecordError, decode
 from spoold.layout import KILL_NAME, BatchFolder
 from spoold.losses import read_losses
-from spoold.records import BuildRecord, RecordError, decode
+from spoold.records import BuildRecord
 from spoold.snapshot import Builds, may_act
 from spoold.spool import Spool
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from distribute_cli.output import Line, Part, Table
 from distribute_cli.reports.nodes import Life, NodeReport, NodesReport, say_pause, say_paused
 from distribute_cli.words import join, say_duration, say_size
-from spoold.records import RunningJob
+from spoold.node_records import RunningJob
 
 _COLUMNS = ("NODE", "STATE", "CORES", "MEMORY", "DOES", "CAPABILITIES", "NOTES")
 

@@ -10,7 +10,7 @@ from distribute_cli.reports.nodes import Life, NodeReport, say_pause, say_paused
 from distribute_cli.reports.ranking import explain_order
 from distribute_cli.words import count, join, say_duration
 from nodewatch.process.pausing import hits
-from spoold.records import Quarantine
+from spoold.node_records import Quarantine
 
 
 def explain_nodes(evidence: Evidence, pending: Sequence[str]) -> Iterator[Reason]:

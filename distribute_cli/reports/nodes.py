@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from distribute_cli.words import say_time
-from spoold.records import JobPause, Limiting, NodeInfo, NodeStatus, Quarantine, RunningJob
+from spoold.node_records import JobPause, Limiting, NodeInfo, NodeStatus, Quarantine, RunningJob
 
 
 class Life(Enum):

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from spoold.records import BatchHeader, NodeStatus
+from spoold.node_records import NodeStatus
+from spoold.records import BatchHeader
 from spoold.tickets import State, Ticket
 
 

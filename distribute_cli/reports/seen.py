@@ -9,7 +9,8 @@ from distribute_cli.reports.awaiting import Awaited, AwaitedLine, say_rest
 from distribute_cli.reports.nodes import NodeReport
 from distribute_cli.reports.sizing import Oversized, find_oversized
 from spoold.losses import Loss
-from spoold.records import BatchHeader, BatchJobs, BuildRecord, JobRecord, JobSpec, NodeStatus, RunningJob
+from spoold.node_records import NodeStatus, RunningJob
+from spoold.records import BatchHeader, BatchJobs, BuildRecord, JobRecord, JobSpec
 from spoold.resting import count_kept, rest_s
 from spoold.snapshot import Builds, Kills
 from spoold.tickets import State, Ticket

@@ -13,8 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from spoold.codec import RecordError, decode
 from spoold.faults import again
-from spoold.records import RecordError, decode
 
 T = TypeVar("T")
 

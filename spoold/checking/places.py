@@ -31,7 +31,7 @@ from spoold.checking.legal import (
 )
 from spoold.checking.looking import Type, list_folder, look_at, read_record
 from spoold.layout import FILE_MODE, ROOT_FOLDERS, SETTINGS_NAME, SHARED_MODE
-from spoold.records import NodeInfo, NodeStatus
+from spoold.node_records import NodeInfo, NodeStatus
 from spoold.spool import Spool
 from spoold.sweeping import OLD_S
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from spoold.codec import RecordError, decode
 from spoold.layout import RECORD_NAME
 from spoold.losses import Loss, read_losses
-from spoold.records import JobRecord, RecordError, decode
+from spoold.records import JobRecord
 from spoold.snapshot import find_batch, read_tickets
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket

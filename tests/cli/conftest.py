@@ -17,20 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from distribute_cli.main import cli
+from spoold.codec import encode
 from spoold.layout import BatchFolder
-from spoold.records import (
-    ArchivedFile,
-    BatchHeader,
-    BatchJobs,
-    BuildRecord,
-    JobRecord,
-    JobSpec,
-    NodeInfo,
-    NodeStatus,
-    Outcome,
-    RunningJob,
-    encode,
-)
+from spoold.node_records import NodeInfo, NodeStatus, RunningJob
+from spoold.records import ArchivedFile, BatchHeader, BatchJobs, BuildRecord, JobRecord, JobSpec, Outcome
 from spoold.spool import Settings, Spool, init_spool
 from spoold.tickets import State, Ticket
 

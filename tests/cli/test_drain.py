@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spoold.records import RunningJob
+from spoold.node_records import RunningJob
 from tests.cli.conftest import Run, SpoolBuilder
 
 

@@ -14,7 +14,8 @@ from distribute_cli.reports.explanation import Cause
 from distribute_compute_config import load_text
 from spoold.bundles import collect, drop_bundle
 from spoold.layout import BatchFolder
-from spoold.records import JobPause, JobSpec, Outcome, Quarantine, Resources, RunningJob
+from spoold.node_records import JobPause, Quarantine, RunningJob
+from spoold.records import JobSpec, Outcome, Resources
 from spoold.tickets import State
 from tests.cli.conftest import Run, SpoolBuilder
 

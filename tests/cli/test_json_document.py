@@ -20,7 +20,8 @@ from spoold.checking import Kind, Severity
 from spoold.checking.repairing import Fate
 from spoold.checking.verification import Difference, Wrong
 from spoold.drops import DropKind
-from spoold.records import EndedBy, JobPause, Limiting, Outcome, Quarantine, Resources, RunningJob
+from spoold.node_records import JobPause, Limiting, Quarantine, RunningJob
+from spoold.records import EndedBy, Outcome, Resources
 from spoold.tickets import State
 from tests.cli.conftest import Run, SpoolBuilder
 

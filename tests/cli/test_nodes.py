@@ -12,7 +12,7 @@ import pytest
 
 from distribute_cli.exit_codes import ExitCode
 from distribute_cli.reports.nodes import Life, judge_life
-from spoold.records import JobPause, Quarantine, RunningJob
+from spoold.node_records import JobPause, Quarantine, RunningJob
 from tests.cli.conftest import Run, SpoolBuilder
 
 Json = Callable[..., Any]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nodewatch.process.pausing import PauseRequest
-from spoold.records import encode
+from spoold.codec import encode
 from spoold.snapshot import read_node
 from tests.cli.conftest import Run, SpoolBuilder
 from tests.cli.daemons import end, on_terminal, started

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from spoold.records import ArchivedFile, JobRecord, Outcome, decode, encode
+from spoold.codec import decode, encode
+from spoold.records import ArchivedFile, JobRecord, Outcome
 from spoold.tickets import State
 from tests.cli.conftest import Launch, Run, SpoolBuilder
 from tests.cli.daemons import on_terminal

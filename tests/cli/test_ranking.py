@@ -8,7 +8,8 @@ from dataclasses import replace
 from distribute_cli.reports.nodes import Life, NodeReport, NodeSeen, report_node
 from distribute_cli.reports.ranking import WaitingBatch, count_ahead, count_at_work, explain_order, say_order
 from nodewatch.picking import Rule
-from spoold.records import BatchHeader, JobSpec, NodeInfo, NodeStatus, Resources, RunningJob
+from spoold.node_records import NodeInfo, NodeStatus, RunningJob
+from spoold.records import BatchHeader, JobSpec, Resources
 
 
 def node(

@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 
 from distribute_cli.reports.overview import Counts
-from spoold.records import EndedBy, JobSpec, NodeStatus, Outcome, Resources, RunningJob, encode
+from spoold.codec import encode
+from spoold.node_records import NodeStatus, RunningJob
+from spoold.records import EndedBy, JobSpec, Outcome, Resources
 from spoold.tickets import State, Ticket
 from tests.cli.conftest import Launch, Run, SpoolBuilder
 from tests.cli.daemons import cpu_bare_s, cpu_s

@@ -11,8 +11,9 @@ import pytest
 from nodewatch.quarantine import IN_A_ROW, QUICK_S, Quarantines
 from nodewatch.stopping import REQUEUE_SIGNAL
 from spoold.claims import claim
+from spoold.codec import encode
 from spoold.losses import read_losses
-from spoold.records import Outcome, encode
+from spoold.records import Outcome
 from spoold.tickets import State, Ticket
 from tests.lab import Lab, program
 from tests.node.gate import Gate

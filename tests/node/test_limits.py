@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from nodewatch.topology import parse_cpu_list
-from spoold.records import EndedBy, Limiting, NodeInfo, decode
+from spoold.codec import decode
+from spoold.node_records import Limiting, NodeInfo
+from spoold.records import EndedBy
 from spoold.tickets import State
 from tests.lab import Lab
 from tests.node.test_pauses import wait_paused

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nodewatch.status import differs, keep_times
-from spoold.records import NodeStatus, RunningJob
+from spoold.node_records import NodeStatus, RunningJob
 from tests.lab import Lab
 
 TOLD = RunningJob("lab", "b", "a", 1, "running", since=100.0, phase_since=130.0)

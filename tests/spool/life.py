@@ -13,8 +13,9 @@ from pathlib import Path
 
 from distribute_compute_config.errors import DistributeError
 from spoold import claims, publication, saves
+from spoold.codec import encode
 from spoold.fsops import FileOps
-from spoold.records import Outcome, RetryRequest, encode
+from spoold.records import Outcome, RetryRequest
 from spoold.snapshot import BatchRef, find_batch, list_batches, read_state
 from spoold.spool import Spool
 from spoold.steward import Steward

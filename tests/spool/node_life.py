@@ -17,8 +17,9 @@ from nodewatch.capacity import Capacity, Grant
 from nodewatch.inheritance import Inheritance
 from nodewatch.outcomes import Setback, nothing_ran
 from nodewatch.presence import make_node_folder, publish_node
-from nodewatch.process import ExitRecord
+from nodewatch.process import ExitRecord, Started
 from nodewatch.process.runner import layout
+from nodewatch.process.runner.procfs import read_boot_id
 from nodewatch.queue import Claimed
 from nodewatch.scratch import Scratch
 from nodewatch.uploading import Upload, Uploader
@@ -26,8 +27,8 @@ from spoold import claims
 from spoold.fsops import SpoolFull
 from spoold.layout import NodeFolder
 from spoold.losses import LossCause
+from spoold.node_records import NodeInfo
 from spoold.publication import count_errors
-from spoold.records import NodeInfo
 from spoold.snapshot import BatchRef, list_batches, read_header, read_jobs
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket
@@ -121,8 +122,10 @@ class Daemon:
         self._copy_output(claimed)
         folder.save.mkdir(exist_ok=True)
         (folder.save / "out.txt").write_text(str(ticket))
-        record = json.dumps(asdict(ended)).encode()
-        (folder.path / layout.EXIT).write_bytes(bytes(layout.STARTED_BYTES) + record)
+        started = Started(1, 1, read_boot_id(), 1.0, 0.0)
+        page = json.dumps(asdict(started)).encode().ljust(layout.STARTED_BYTES)
+        for name in (layout.STARTED, layout.EXIT):
+            (folder.path / name).write_bytes(page + json.dumps(asdict(ended)).encode())
         self._life.note_run(ref, ticket, folder)
         self._deliver(Upload(claimed, folder, ended))
 
@@ -131,7 +134,7 @@ class Daemon:
 
     def _build(self, claimed: Claimed, folder: AttemptFolder) -> None:
         """Once in a batch, before its first job here."""
-        ready = self._scratch.path / "ready"
+        ready = self._scratch.cache / "ready"
         if ready.exists():
             return
         build = BuildRun(folder.build)

@@ -14,8 +14,9 @@ import pytest
 from distribute_compute_config.loading import load_bytes
 from spoold.admission import clear, take_in
 from spoold.bundles import collect, drop_bundle
+from spoold.codec import encode
 from spoold.drops import look_at
-from spoold.records import Outcome, RetryRequest, encode
+from spoold.records import Outcome, RetryRequest
 from spoold.snapshot import find_batch, read_header, read_jobs
 from spoold.spool import Settings
 from tests.spool.conftest import needs_root

@@ -14,8 +14,9 @@ from contextlib import ExitStack
 import pytest
 
 from spoold.claims import claim, give_back
+from spoold.codec import encode
 from spoold.publication import discard, finish, publish, stage
-from spoold.records import Outcome, RetryRequest, encode
+from spoold.records import Outcome, RetryRequest
 from spoold.snapshot import BatchRef, find_batch, read_record, read_state
 from spoold.spool import Spool
 from spoold.steward import Steward

@@ -15,15 +15,17 @@ import pytest
 
 from distribute_compute_config.loading import load_bytes
 from distribute_compute_config.names import NAME_PATTERN
-from spoold import records
+from spoold import node_records, records
 from spoold.bundles import collect, drop_bundle
 from spoold.claims import back_off, give_back, lose
+from spoold.codec import encode
 from spoold.holders import publish_holder
 from spoold.layout import FORMAT, SHARED_MODE
 from spoold.leases import make_lease, try_acquire
 from spoold.losses import Loss, LossCause, note_loss
+from spoold.node_records import NodeInfo, NodeStatus
 from spoold.publication import finish, keep_attempt, publish, stage
-from spoold.records import BuildRecord, NodeInfo, NodeStatus, Outcome, RetryRequest, encode
+from spoold.records import BuildRecord, Outcome, RetryRequest
 from spoold.saves import keep_save
 from spoold.snapshot import BatchRef
 from spoold.spool import Settings, Spool, parse_settings
@@ -49,12 +51,12 @@ RECORDS = {
     "resources": records.Resources,
     "`.job.json`": records.JobRecord,
     "an archived file": records.ArchivedFile,
-    "`node.json`": records.NodeInfo,
-    "`running.json`": records.NodeStatus,
-    "`holder.json`": records.HolderRecord,
-    "a running job": records.RunningJob,
-    "a quarantine": records.Quarantine,
-    "a pause of some jobs": records.JobPause,
+    "`node.json`": node_records.NodeInfo,
+    "`running.json`": node_records.NodeStatus,
+    "`holder.json`": node_records.HolderRecord,
+    "a running job": node_records.RunningJob,
+    "a quarantine": node_records.Quarantine,
+    "a pause of some jobs": node_records.JobPause,
     "`NODE.ok`, `NODE.failed`": records.BuildRecord,
     "`TICKET.lost`, `TICKET.returned`": records.LossRecord,
     "`NAME.retry`": records.RetryRequest,

@@ -16,7 +16,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from spoold.records import Outcome, RetryRequest, encode
+from spoold.codec import encode
+from spoold.records import Outcome, RetryRequest
 from spoold.snapshot import list_batches
 from spoold.spool import Spool
 from spoold.tickets import State

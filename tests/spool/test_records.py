@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spoold.codec import RecordError, decode, encode
+from spoold.node_records import NodeInfo, NodeStatus
 from spoold.records import (
     BatchHeader,
     BatchJobs,
@@ -17,13 +19,8 @@ from spoold.records import (
     BundleManifest,
     Input,
     JobRecord,
-    NodeInfo,
-    NodeStatus,
     Outcome,
-    RecordError,
     RetryRequest,
-    decode,
-    encode,
 )
 
 KINDS = [

@@ -17,11 +17,12 @@ import pytest
 from filelock import SoftFileLease
 
 from spoold.claims import claim
+from spoold.codec import RecordError, encode
 from spoold.layout import BatchFolder
 from spoold.leases import LeaseWatch, make_lease, try_acquire
 from spoold.losses import Loss, read_losses
 from spoold.marks import remove_ineffective
-from spoold.records import Outcome, RecordError, RetryRequest, encode
+from spoold.records import Outcome, RetryRequest
 from spoold.retrying import carry_out, depths_of
 from spoold.snapshot import BatchRef, kill_reason, read_jobs, read_node
 from spoold.spool import Settings, Spool

@@ -8,8 +8,9 @@ import pytest
 
 from spoold.awaiting import Standing, read_standing
 from spoold.claims import back_off, give_back
+from spoold.codec import encode
 from spoold.publication import keep_attempt, stage
-from spoold.records import Outcome, RetryRequest, encode
+from spoold.records import Outcome, RetryRequest
 from spoold.resting import LONGEST_REST_S, count_kept, rest_s
 from spoold.snapshot import BatchRef, read_header, read_jobs
 from spoold.spool import NoSpool, Settings, open_spool

@@ -29,8 +29,10 @@ def folder_of(run: Run) -> Path:
 
 @pytest.mark.parametrize("script", LINGERING.values(), ids=LINGERING.keys())
 def test_lingering_children_are_ended(grouped: Bench, script: str) -> None:
-    run = grouped.start(*PYTHON, f"import os,signal,sys,time\n{script}\nos._exit(3)")
+    waits = "while not os.path.exists('go'): time.sleep(0.01)"
+    run = grouped.start(*PYTHON, f"import os,signal,sys,time\n{waits}\n{script}\nos._exit(3)")
     folder = folder_of(run)
+    (run.run_dir / "go").touch()
     record = finish(run)
     assert grouped.living() == []
     assert not folder.exists()

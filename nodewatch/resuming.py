@@ -31,7 +31,7 @@ def fetch_save(spool: Spool, namespace: str, batch: str, ticket: Ticket, target:
             if record:
                 target.mkdir()
                 for file, path in saved_files(record):
-                    _copy(save / file.path, target / path, file)
+                    _copy(_place(save, file.path), _place(target, path), file)
                 return True
         except CorruptObject:
             if save == find_save(spool, namespace, batch, ticket):
@@ -40,6 +40,13 @@ def fetch_save(spool: Spool, namespace: str, batch: str, ticket: Ticket, target:
     raise CorruptObject(
         f"what an earlier attempt of {namespace}/{batch}/{ticket} saved", "it keeps vanishing"
     )
+
+
+def _place(target: Path, path: str) -> Path:
+    """Where a saved file goes. Raises CorruptObject if that isn't below ``target``."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise CorruptObject(f"a saved file is called {path!r}", "that leads elsewhere")
+    return target / path
 
 
 def _copy(source: Path, target: Path, file: ArchivedFile) -> None:

@@ -194,3 +194,18 @@ def test_a_save_that_is_swept_while_it_is_fetched(
 
     monkeypatch.setattr(resuming, "copy_checked", copy_slowly)
     assert fetch(lab, 3) == {"later": b"yes"}
+
+
+def test_a_forged_record_leads_nowhere_else(lab: Lab) -> None:
+    ref = lab.submit("b", {"a": ""})
+    assert save(lab.spool, lab, ref, lab.claim(ref, "a"), {"x": "mine"})
+    record = lab.spool.layout.save("ns", "b", Ticket("a", 1)) / ".job.json"
+    (lab.scratch / "y").parent.mkdir(exist_ok=True)
+    for path in ("../y", "/tmp/y", "deep/../../y"):
+        forged = record.read_text().replace('"path":"x"', f'"path":"{path}"')
+        record.chmod(0o644)
+        record.write_text(forged)
+        with pytest.raises(CorruptObject, match="is called"):
+            fetch(lab, 2)
+        record.write_text(forged.replace(f'"path":"{path}"', '"path":"x"'))
+    assert not (lab.scratch / "y").exists()

@@ -59,10 +59,13 @@ class AttemptFolder:
 
     def make(self) -> None:
         """Raises FileExistsError: this attempt was made before."""
-        try:
-            self.path.mkdir()
-        except FileNotFoundError:
-            self.path.mkdir(parents=True)
+        while True:
+            try:
+                self.path.mkdir()
+                return
+            except FileNotFoundError:
+                # RACE: the empty folder above may be tidied away again.
+                self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def become(self, ticket: Ticket) -> None:
         """From now on what is here counts as this attempt."""

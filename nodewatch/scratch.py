@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,5 +160,6 @@ class Scratch:
             if f"{tree.parent.name}/{tree.name.partition('~')[0]}" not in keys:
                 remove(tree)
         for folder in (*self.runs.glob("*/*"), *self.runs.iterdir(), *self.work.iterdir()):
-            if folder.is_dir() and not os.listdir(folder):
+            # RACE: an attempt may begin in it.
+            with suppress(OSError):
                 folder.rmdir()

@@ -73,7 +73,11 @@ class Daemon:
 
     def attempts(self) -> list[Path]:
         """The folders of the attempts that stand on this node's disk."""
-        return sorted(self.scratch.glob("runs/*/*/*"))
+        try:
+            return sorted(self.scratch.glob("runs/*/*/*"))
+        except FileNotFoundError:
+            # It tidies up while we look.
+            return self.attempts()
 
     def kill_with_jobs(self) -> None:
         """As if the machine lost its power: the daemon, the runners and the jobs at once, by SIGKILL."""

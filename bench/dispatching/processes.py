@@ -51,7 +51,9 @@ class GroupMeter:
 
     def _remove(self) -> bool:
         try:
-            self.folder.rmdir()
+            # A daemon makes groups of its own below that.
+            for folder in (*self.folder.glob("*/"), self.folder):
+                folder.rmdir()
         except OSError:
             return False
         return True

@@ -75,14 +75,15 @@ class Group:
         return self._try("cgroup.freeze", str(int(frozen)))
 
     def is_frozen(self) -> bool:
-        return self._count("cgroup.events", "frozen") == 1
+        return self._counts("cgroup.events").get("frozen") == 1
 
     def populated(self) -> bool:
-        return self._count("cgroup.events", "populated") == 1
+        return self._counts("cgroup.events").get("populated") == 1
 
     def cpu_s(self) -> tuple[float, float] | None:
         """User and system seconds of all that ever ran in it; None if that isn't counted."""
-        user, system = self._count("cpu.stat", "user_usec"), self._count("cpu.stat", "system_usec")
+        counts = self._counts("cpu.stat")
+        user, system = counts.get("user_usec"), counts.get("system_usec")
         return None if user is None or system is None else (user / 1e6, system / 1e6)
 
     def memory_bytes(self) -> int | None:
@@ -95,7 +96,8 @@ class Group:
 
     def oom_kills(self) -> tuple[int, bool]:
         """How often the kernel ended a process for want of memory, and whether this limit was the reason."""
-        return self._count("memory.events", "oom_kill") or 0, bool(self._count("memory.events", "oom"))
+        counts = self._counts("memory.events")
+        return counts.get("oom_kill", 0), bool(counts.get("oom"))
 
     def transferred_bytes(self) -> tuple[int, int] | None:
         """Read from and written to block devices so far; None if that isn't counted."""
@@ -123,6 +125,13 @@ class Group:
 
     def remove(self) -> None:
         """If it is empty; whoever looks into it at this moment keeps the folder, and no more."""
+        try:
+            # Most jobs make no groups of their own.
+            os.rmdir(self.path)
+            return
+        except OSError as trouble:
+            if trouble.errno == errno.ENOENT:
+                return
         for folder in reversed(self._folders()):
             try:
                 os.rmdir(folder)
@@ -148,13 +157,10 @@ class Group:
         text = self._read(name).strip()
         return int(text) if text.isdecimal() else None
 
-    def _count(self, name: str, key: str) -> int | None:
-        """One of a file's counts; the file has a line ``KEY NUMBER`` for each."""
-        for line in self._read(name).splitlines():
-            found, _, number = line.partition(" ")
-            if found == key:
-                return int(number)
-        return None
+    def _counts(self, name: str) -> dict[str, int]:
+        """A file with a line ``KEY NUMBER`` for each count; none if there is no such file."""
+        lines = (line.partition(" ") for line in self._read(name).splitlines())
+        return {key: int(number) for key, _, number in lines if number.isdecimal()}
 
 
 def _read(path: str) -> str:

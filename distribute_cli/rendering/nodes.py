@@ -9,14 +9,18 @@ from distribute_cli.reports.nodes import Life, NodeReport, NodesReport, say_paus
 from distribute_cli.words import join, say_duration, say_size
 from spoold.node_records import RunningJob
 
-_COLUMNS = ("NODE", "STATE", "CORES", "MEMORY", "DOES", "CAPABILITIES", "NOTES")
+_COLUMNS = ("NODE", "STATE", "CORES", "MEMORY", "GPUS", "DOES", "CAPABILITIES", "NOTES")
+_GPUS = _COLUMNS.index("GPUS")
 
 
 def draw_nodes(report: NodesReport) -> Iterator[Part]:
     """A row a workstation, then the room in the spool."""
     if report.nodes:
         rows = [_row(node, report.at) for node in report.nodes]
-        yield Table(_COLUMNS, rows, ("CORES", "MEMORY"))
+        if any(node.gpus for node in report.nodes):
+            yield Table(_COLUMNS, rows, ("CORES", "MEMORY", "GPUS"))
+        else:
+            yield Table(_without_gpus(_COLUMNS), [_without_gpus(row) for row in rows], ("CORES", "MEMORY"))
     else:
         yield Line("no workstation has joined this spool; start nodewatch on one")
     yield Line("")
@@ -29,12 +33,29 @@ def _row(node: NodeReport, now: float) -> tuple[str, ...]:
     return (
         node.name,
         say_life(node),
-        str(node.cores or ""),
+        _say_lent(node.cores, [job.cores for job in _at_work(node)]),
         say_size(node.memory_bytes) if node.memory_bytes else "",
+        _say_lent(node.gpus, [job.gpus for job in _at_work(node)]),
         ", ".join(_say_job(job, now) for job in node.jobs) or ("idle" if node.life is Life.LIVE else ""),
         ", ".join(node.capabilities),
         "; ".join(_notes(node, now)),
     )
+
+
+def _without_gpus(row: tuple[str, ...]) -> tuple[str, ...]:
+    return row[:_GPUS] + row[_GPUS + 1 :]
+
+
+def _at_work(node: NodeReport) -> list[RunningJob]:
+    """The jobs that have cores; a node of an earlier version doesn't say how many."""
+    return [job for job in node.jobs if job.cores and job.phase != "uploading"]
+
+
+def _say_lent(all_there_is: int, taken: list[int]) -> str:
+    """``4``, or ``3/4`` while three of them are taken."""
+    if not all_there_is:
+        return ""
+    return f"{sum(taken)}/{all_there_is}" if sum(taken) else str(all_there_is)
 
 
 def say_life(node: NodeReport) -> str:

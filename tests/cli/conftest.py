@@ -103,13 +103,16 @@ class SpoolBuilder:
         capabilities: tuple[str, ...] = (),
         silent_s: float | None = 0.0,
         jobs: tuple[RunningJob, ...] = (),
+        gpus: int = 0,
         **status: Any,
     ) -> None:
         """A workstation whose lease was refreshed ``silent_s`` seconds ago; None: its daemon has stopped."""
         folder = self.spool.layout.node(name)
         folder.logs.mkdir(parents=True)
         now = time.time()
-        info = NodeInfo(name, f"{name}.lab", 100, 8, 32 * GIB, capabilities, "/scratch", "0.1.0", now - 3600)
+        info = NodeInfo(
+            name, f"{name}.lab", 100, 8, 32 * GIB, capabilities, "/scratch", "0.1.0", now - 3600, gpus
+        )
         folder.info.write_bytes(encode(info))
         folder.running.write_bytes(encode(replace(NodeStatus(now, jobs), **status)))
         if silent_s is not None:

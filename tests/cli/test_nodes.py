@@ -141,3 +141,18 @@ def test_some_jobs_are_paused(builder: SpoolBuilder, run: Run) -> None:
     assert "anna/a and anna/b/j paused until" in said
     assert "by a file in the spool (touched by bert)" in said
     assert "asked for" not in said and "x/y" not in said
+
+
+def test_what_is_taken_of_a_node(builder: SpoolBuilder, run: Run) -> None:
+    now = time.time()
+    jobs = [
+        RunningJob("anna", "b", "one", 1, "running", now, cores=3, gpus=1),
+        RunningJob("anna", "b", "two", 1, "uploading", now, cores=2),
+    ]
+    builder.node("alpha", jobs=tuple(jobs[1:]))
+    assert "GPUS" not in run("nodes").output
+    builder.node("beta", gpus=2, jobs=tuple(jobs))
+    lines = run("nodes").output.splitlines()
+    assert re.split(r"  +", lines[0])[:5] == ["NODE", "STATE", "CORES", "MEMORY", "GPUS"]
+    assert re.search(r"^alpha +live +8 +32.0 GiB +anna", lines[1])
+    assert re.search(r"^beta +live +3/8 +32.0 GiB +1/2 +anna", lines[2])

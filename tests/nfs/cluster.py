@@ -18,7 +18,7 @@ from tests.support import wait_until
 #: Short, and still far from what a busy machine needs: a guest's system calls take ten times as long.
 QUICK = Settings(heartbeat_s=1.0, lease_s=6.0, settle_s=0.5, rescan_s=0.5, retry_wait_s=0.5)
 NAMESPACE = "nfs"
-_START_S = 60.0
+_START_S, _OUTAGE_S = 60.0, 120.0
 _LOOK_EVERY_S = 0.3
 _ENV = {"HOME": "/root", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 _PROGRAMS = Path(sys.executable).parent
@@ -89,6 +89,19 @@ class Cluster:
     def wait_ready(self, client: Client) -> None:
         """Until the node has reported since it was started."""
         self.wait(lambda: self.is_ready(client), _START_S, f"{client.name} is ready")
+
+    def wait_refreshed(self, clients: Iterable[Client]) -> None:
+        """Until the lease of each node was refreshed since now."""
+        before = {client.name: self._lease_mark(client) for client in clients}
+        for client in clients:
+            self.wait(
+                lambda client=client: self._lease_mark(client) != before[client.name],  # type: ignore[misc]
+                _OUTAGE_S,
+                f"{client.name} has its server back",
+            )
+
+    def _lease_mark(self, client: Client) -> str:
+        return self.bed.server.run("stat", "-c", "%i %y", self.served / "nodes" / client.name / "lease").out
 
     def is_ready(self, client: Client) -> bool:
         return self._reported(client) != self._before[client.name]

@@ -159,6 +159,8 @@ def outage(cluster: Cluster, jobs: Jobs, batch: str, for_s: float) -> None:
     pause(for_s)
     server.boot()
     server.wait_ready()
+    # A client may come back a minute after its server. The steward's patience with it begins after that here.
+    cluster.wait_refreshed(cluster.bed.clients)
     for client in cluster.bed.clients:
         jobs.open_gate(client.name)
     cluster.mend()

@@ -13,12 +13,16 @@ from hypothesis import settings
 
 _LONGEST_FIRST = (
     "nfs/test_nfs.py",
-    "test_chaos.py",
-    "docs/test_transcripts.py",
-    "spool/test_every_fault.py",
-    "spool/test_power_loss.py",
     "spool/test_faults_of_nodes.py",
+    "spool/test_power_loss.py",
+    "spool/test_every_fault.py",
+    "docs/test_transcripts.py",
+    "node/test_coming_back.py",
+    "test_chaos.py",
+    "node/test_pauses.py",
     "spool/test_machine_mutants.py",
+    "node/test_bad_nodes.py",
+    "node/test_restarts.py",
 )
 _RANKS = {Path(__file__).parent / name: rank for rank, name in enumerate(_LONGEST_FIRST)}
 

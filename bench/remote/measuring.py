@@ -47,11 +47,13 @@ def measure_jobs(bed: Bed, nfs: str) -> JobCost:
 
 
 def measure_waits(bed: Bed, nfs: str, way: str, drops: int) -> Waits:
-    """From a drop on the first client, where the steward is, to the job's start on the second, one by one."""
+    """From a drop on the first client to the job's start on the second, one by one.
+
+    The second is the steward too, so nobody who hears of the drop is where it happens.
+    """
     dropper, runner = bed.clients[:2]
     with _cluster(bed, f"waits-{way.split()[0]}-{nfs}") as cluster:
-        cluster.start_steward(dropper)
-        cluster.start_node(runner, "--no-steward")
+        cluster.start_node(runner)
         cluster.wait_ready(runner)
         waits = []
         for number in range(drops):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nodewatch.capacity import Grant
 from nodewatch.evicting import read_eviction
-from nodewatch.folders import remove, unlock, unlock_folder
+from nodewatch.folders import remove, replace_text, unlock, unlock_folder
 from nodewatch.process import ExitRecord, is_of_this_boot, read_exit, was_started
 from spoold.calls import sync_file_system
 from spoold.tickets import Ticket, parse_tickets
@@ -69,16 +69,12 @@ class AttemptFolder:
 
     def become(self, ticket: Ticket) -> None:
         """From now on what is here counts as this attempt."""
-        private = self.path / "attempt.new"
-        private.write_text(ticket.attempt_name)
-        private.replace(self._later)
+        replace_text(self._later, ticket.attempt_name)
 
     def keep_grant(self, grant: Grant) -> None:
         """For the next daemon; a job that has the whole node has no note of that."""
         if not grant.whole:
-            private = self.path / "grant.new"
-            private.write_text(grant.to_json())
-            private.replace(self._grant)
+            replace_text(self._grant, grant.to_json())
 
     def grant(self) -> Grant | None:
         """What the attempt has of this node; None: all of it. Raises OSError or ValueError."""

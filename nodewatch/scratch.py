@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import AttemptFolder, attempt_folder, attempts_of
-from nodewatch.folders import remove
+from nodewatch.folders import remove, replace_text
 from nodewatch.trees import Tree
 from spoold.tickets import Ticket
 
@@ -120,15 +120,11 @@ class Scratch:
 
     def write_pid(self) -> None:
         """Say who we are, once the lock is ours."""
-        private = self.pid.with_suffix(".new")
-        private.write_text(f"{os.getpid()}\n")
-        private.replace(self.pid)
+        replace_text(self.pid, f"{os.getpid()}\n")
 
     def keep_lease(self, token: str) -> None:
         """Remember which hold of the lease is ours: whoever has the lock after us knows that it is over."""
-        private = self._lease_token.with_suffix(".new")
-        private.write_text(token)
-        private.replace(self._lease_token)
+        replace_text(self._lease_token, token)
 
     def last_lease(self) -> str | None:
         """The token of the hold that this folder's daemon had last; None if that isn't known."""

@@ -8,7 +8,7 @@ GUESTS := ip=iproute2 mkfs.ext4=e2fsprogs
 COMPILER := gcc=gcc gcc=libc6-dev
 # Most tests wait most of the time. Files that take longest begin first.
 SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
-CHECKED := distribute_compute_config spoold nodewatch distribute_cli tests bench examples
+CHECKED := distribute_compute_config spoold nodewatch cluster distribute_cli tests bench examples
 
 .PHONY: help demo test check lint types layers unit nfs docs bench chaos clean distclean
 .DEFAULT_GOAL := help

@@ -26,6 +26,8 @@ COMMANDS = {
     "pull": "Fetch results.",
     "verify": "Compare archived results with their checksums.",
     "fsck": "Find, and repair, what isn't legal in a spool.",
+    "profile": "Keep keyword arguments of jobs under a name.",
+    "keywords": "Show the keyword arguments of jobs.",
     "demo": "Run an example on a cluster of this machine alone.",
 }
 

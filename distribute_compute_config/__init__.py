@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from distribute_compute_config.models import effective_priority as effective_priority
     from distribute_compute_config.models import effective_resources as effective_resources
     from distribute_compute_config.models import effective_retries as effective_retries
+    from distribute_compute_config.models import effective_slurm as effective_slurm
     from distribute_compute_config.names import NAME_PATTERN as NAME_PATTERN
     from distribute_compute_config.names import NAME_RULE as NAME_RULE
     from distribute_compute_config.names import InvalidName as InvalidName
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from distribute_compute_config.quantities import parse_duration as parse_duration
     from distribute_compute_config.quantities import parse_memory as parse_memory
     from distribute_compute_config.schema import json_schema as json_schema
+    from distribute_compute_config.slurm import Slurm as Slurm
     from distribute_compute_config.templates import template as template
 
 _MODULES = {
@@ -82,12 +84,13 @@ _MODULES = {
             "PythonConfig",
         ),
         *("PythonDescription", "PythonInitialize", "PythonJob", "Resources"),
-        *("effective_priority", "effective_resources", "effective_retries"),
+        *("effective_priority", "effective_resources", "effective_retries", "effective_slurm"),
     ),
     "names": ("NAME_PATTERN", "NAME_RULE", "InvalidName", "check_name"),
     "problems": ("JobFileError", "Mark", "Problem"),
     "quantities": ("format_duration", "format_memory", "parse_duration", "parse_memory"),
     "schema": ("json_schema",),
+    "slurm": ("Slurm",),
     "templates": ("template",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

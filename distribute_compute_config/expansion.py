@@ -19,6 +19,7 @@ CHARACTERS_MAX = 64 * 1024**2
 _KINDS = ("python", "command", "apptainer")
 _COUNT_SHOWN_MAX = 10**12
 _TEXTS = ("name", "command")
+_SLURM_TEXTS = ("job_name", "output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +146,22 @@ def _expand_job(job: dict[str, Any], root: Node, loc: Loc, room: _Room) -> Itera
 def _make_job(job: dict[str, Any], values: Values) -> dict[str, Any]:
     given = dict(values)
     made = {**job, "sweep": {name: [value] for name, value in values}}
-    for key in _TEXTS:
-        if isinstance(job.get(key), str):
-            made[key] = substitute(job[key], given)
+    made |= _substitute_in(job, _TEXTS, given)
     if isinstance(job.get("depends"), list):
         made["depends"] = [
             substitute(other, given) if isinstance(other, str) else other for other in job["depends"]
         ]
     if isinstance(job.get("required_files"), list):
         made["required_files"] = [_make_file(file, given) for file in job["required_files"]]
+    if isinstance(job.get("slurm"), dict):
+        made["slurm"] = {**job["slurm"], **_substitute_in(job["slurm"], _SLURM_TEXTS, given)}
     return made
+
+
+def _substitute_in(
+    holder: Mapping[str, Any], keys: tuple[str, ...], given: Mapping[str, str]
+) -> dict[str, str]:
+    return {key: substitute(holder[key], given) for key in keys if isinstance(holder.get(key), str)}
 
 
 def _make_file(file: Any, given: Mapping[str, str]) -> Any:
@@ -162,8 +169,7 @@ def _make_file(file: Any, given: Mapping[str, str]) -> Any:
         return substitute(file, given)
     if not isinstance(file, dict):
         return file
-    paths = {key: substitute(file[key], given) for key in ("path", "alias") if isinstance(file.get(key), str)}
-    return {**file, **paths}
+    return {**file, **_substitute_in(file, ("path", "alias"), given)}
 
 
 def _explain_twice(name: str, before: Values, values: Values, loc: Loc) -> Finding:

@@ -11,9 +11,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -42,6 +40,8 @@ from distribute_compute_config.fields import (
     complain,
 )
 from distribute_compute_config.problems import describe_loc
+from distribute_compute_config.slurm import Slurm
+from distribute_compute_config.strict import StrictModel
 
 
 class Kind(Enum):
@@ -52,11 +52,7 @@ class Kind(Enum):
     APPTAINER = "apptainer"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class File(_Model):
+class File(StrictModel):
     """A file to bring along. In a job file its path alone is enough: ``file: run.py``."""
 
     path: Path = Field(examples=["configs/job_1.json"])
@@ -87,7 +83,7 @@ Input = Annotated[Script, AfterValidator(_check_named)]
 """A file that appears in ``input/`` under its name."""
 
 
-class Resources(_Model):
+class Resources(StrictModel):
     """What a job needs. Without any, it gets a whole node."""
 
     cores: StrictInt | None = Field(default=None, ge=1, le=65536, examples=[4])
@@ -104,7 +100,7 @@ class Resources(_Model):
         return self if by is None else self.model_copy(update=by.model_dump(exclude_none=True))
 
 
-class Meta(_Model):
+class Meta(StrictModel):
     """What the batch is called, who hears of it, and which nodes can run it."""
 
     batch_name: Name = Field(examples=["your_jobset_name"])
@@ -131,7 +127,7 @@ class Meta(_Model):
     """Whether an evicted job finds what it had saved as input/resume/ when it runs again."""
 
 
-class JobBase(_Model):
+class JobBase(StrictModel):
     """What jobs of every kind have."""
 
     name: SweptName = Field(examples=["job_1"])
@@ -156,9 +152,11 @@ class JobBase(_Model):
     """Goes before the batch's."""
     depends: Several[SweptName] = Field(default=(), examples=[["job_1"]])
     """Jobs of this batch that must have succeeded before this one starts."""
+    slurm: Slurm | None = None
+    """Options of sbatch for this job; each key set here goes before the batch's."""
 
 
-class InitializeBase(_Model):
+class InitializeBase(StrictModel):
     """What the initialize sections of every kind have."""
 
     required_files: Several[Input] = Field(default=(), examples=[[{"path": "mesh.dat"}]])
@@ -179,7 +177,7 @@ class PythonInitialize(InitializeBase):
     """The Python script that builds the solver; on the node it is called build.py."""
 
 
-class PythonDescription(_Model):
+class PythonDescription(StrictModel):
     """The section of a batch of Python scripts."""
 
     initialize: PythonInitialize
@@ -200,7 +198,7 @@ class CommandInitialize(InitializeBase):
     """The command line that builds the solver; nothing is built without one."""
 
 
-class CommandDescription(_Model):
+class CommandDescription(StrictModel):
     """The section of a batch of command lines."""
 
     initialize: CommandInitialize | None = None
@@ -220,7 +218,7 @@ class Initialize(InitializeBase):
     """Absolute paths of folders inside the container that a job may write to."""
 
 
-class Description(_Model):
+class Description(StrictModel):
     """The section of a batch of apptainer jobs."""
 
     initialize: Initialize
@@ -231,13 +229,15 @@ AnyJob: TypeAlias = PythonJob | CommandJob | Job
 AnySection: TypeAlias = PythonDescription | CommandDescription | Description
 
 
-class JobFile(_Model):
+class JobFile(StrictModel):
     """A whole job file: a batch and its jobs. Exactly one of the three sections is there."""
 
     meta: Meta
     python: PythonDescription | None = None
     command: CommandDescription | None = None
     apptainer: Description | None = None
+    slurm: Slurm | None = None
+    """Options of sbatch for each job, for ``distribute slurm``; nodes of a spool ignore them."""
 
     @model_validator(mode="after")
     def _check_as_a_whole(self) -> JobFile:
@@ -282,3 +282,8 @@ def effective_retries(jobfile: JobFile, job: JobBase) -> int:
 def effective_resources(jobfile: JobFile, job: JobBase) -> Resources:
     """What the job needs: each field its own where it sets one, else its batch's, else None."""
     return (jobfile.meta.resources or Resources()).override(job.resources)
+
+
+def effective_slurm(jobfile: JobFile, job: JobBase) -> Slurm:
+    """The options of sbatch: each the job's own where it sets one, else its batch's, else None."""
+    return (jobfile.slurm or Slurm()).override(job.slurm)

@@ -22,9 +22,11 @@ from distribute_compute_config import (
     PythonInitialize,
     PythonJob,
     Resources,
+    Slurm,
 )
 from distribute_compute_config.fields import EVICT_SIGNALS
 from distribute_compute_config.names import is_name
+from distribute_compute_config.slurm_fields import Hint, MailType
 
 _LEADING = string.ascii_letters + string.digits
 names = st.one_of(
@@ -47,6 +49,28 @@ resources = st.builds(
     memory=st.none() | memories,
     gpus=st.none() | st.integers(0, 16),
     time=st.none() | durations,
+)
+_printable = st.characters(exclude_categories=["C", "Z"])
+words = st.text(_printable, min_size=1, max_size=20).filter(lambda text: not text.startswith("-"))
+lines = st.text(st.one_of(_printable, st.just(" ")), min_size=1, max_size=20).filter(str.strip)
+slurms = st.builds(
+    Slurm,
+    job_name=st.none() | lines,
+    output=st.none() | lines,
+    nodes=st.none() | st.integers(1, 100),
+    ntasks=st.none() | st.integers(1, 100),
+    cpus_per_task=st.none() | st.integers(1, 100),
+    mem_per_cpu=st.sampled_from([None, 10, "10", "10M", "2g"]),
+    hint=st.none() | st.sampled_from(Hint),
+    time=st.sampled_from([None, 30, "30", "30:00", "1:00:00", "2-00", "2-00:30", "2-00:30:00"]),
+    partition=st.none() | words,
+    account=st.none() | words,
+    mail_user=st.none() | words,
+    mail_type=st.sampled_from([None, (), "END", "BEGIN,END", (MailType.ALL,)]),
+    constraint=st.none() | words,
+    gres=st.none() | words,
+    qos=st.none() | words,
+    modules=st.none() | st.lists(words, max_size=2),
 )
 # Expanded: no text of a job file mentions these parameters any more.
 combinations = st.dictionaries(
@@ -106,6 +130,7 @@ def _jobs(draw: st.DrawFn, kind: Kind, free_names: list[str]) -> tuple[AnyJob, .
             "on_evict": draw(st.none() | signals),
             "evict_grace": draw(st.none() | graces),
             "resume": draw(st.none() | st.booleans()),
+            "slurm": draw(st.none() | slurms),
             "depends": draw(st.lists(st.sampled_from(called[:index]), unique=True)) if index else [],
         }
         if kind is Kind.PYTHON:
@@ -124,15 +149,15 @@ def jobfiles(draw: st.DrawFn, kinds: tuple[Kind, ...] = tuple(Kind)) -> JobFile:
     called = draw(st.lists(names, unique=True, max_size=6))
     shared = draw(_inputs(called[: len(called) // 2]))
     jobs = draw(_jobs(kind, called[len(called) // 2 :]))
-    meta = draw(metas)
+    whole = {"meta": draw(metas), "slurm": draw(st.none() | slurms)}
     if kind is Kind.PYTHON:
         build = PythonInitialize(build_file=draw(scripts), required_files=shared)
-        return JobFile(meta=meta, python=PythonDescription(initialize=build, jobs=jobs))
+        return JobFile(**whole, python=PythonDescription(initialize=build, jobs=jobs))
     if kind is Kind.COMMAND:
         built = CommandInitialize(build=draw(st.none() | texts), required_files=shared)
         return JobFile(
-            meta=meta, command=CommandDescription(initialize=draw(st.sampled_from([built, None])), jobs=jobs)
+            **whole, command=CommandDescription(initialize=draw(st.sampled_from([built, None])), jobs=jobs)
         )
     mounts = draw(st.lists(names.map("/solver/{}".format), max_size=2))
     image = Initialize(sif=draw(scripts), required_files=shared, required_mounts=mounts)
-    return JobFile(meta=meta, apptainer=Description(initialize=image, jobs=jobs))
+    return JobFile(**whole, apptainer=Description(initialize=image, jobs=jobs))

@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PREPARE := VENV=$(VENV) .ci/prepare
 GUESTS := ip=iproute2 mkfs.ext4=e2fsprogs
+SLURM := munged=munge slurmctld=slurmctld slurmd=slurmd sbatch=slurm-client
+REMOTE := sshd=openssh-server ssh=openssh-client rsync=rsync
 COMPILER := gcc=gcc gcc=libc6-dev
 # Most tests wait most of the time. Files that take longest begin first.
 SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
@@ -38,7 +40,7 @@ demo: $(VENV)/.made
 
 test: $(VENV)/.made-test
 	@$(PREPARE) packages $(COMPILER)
-	@$(PREPARE) extras bindfs=bindfs $(GUESTS)
+	@$(PREPARE) extras bindfs=bindfs $(GUESTS) $(SLURM) $(REMOTE)
 	@$(MAKE) --no-print-directory check
 
 check: lint unit

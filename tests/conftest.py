@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.lab.slurm.fixtures import slurm_lab as slurm_lab
+
 _LONGEST_FIRST = (
     "nfs/test_nfs.py",
     "spool/test_faults_of_nodes.py",

@@ -189,6 +189,9 @@ def encode(key: str, value: Any) -> str:
 def decode(key: str, text: str) -> object:
     """What ``encode`` wrote, for ``check_arguments``. Raises OptionsError and ValueError."""
     if find_option(key).kind is Kind.TEXTS and text.startswith("["):
-        decoded: object = json.loads(text)
+        try:
+            decoded: object = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f'{key}={text!r} is not a list in JSON, such as ["sys", "os"]') from error
         return decoded
     return text

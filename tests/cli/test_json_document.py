@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from cluster.options import Keyword
 from distribute_cli.commands.add import Submission
+from distribute_cli.commands.profile import ProfileLine
 from distribute_cli.exit_codes import MEANINGS, ExitCode
 from distribute_cli.reports import awaiting, batch, checking, explanation, nodes, overview, pulled, soundness
 from distribute_cli.submitting import Plan
@@ -59,6 +61,8 @@ OBJECTS: dict[str, Any] = {
     "difference": Difference,
     "spool report": soundness.SpoolReport,
     "finding": soundness.SpoolFinding,
+    "profile": ProfileLine,
+    "keyword": Keyword,
 }
 WORDS: list[type[Enum]] = [
     State,
@@ -93,7 +97,7 @@ def check(title: str, value: dict[str, Any], seen: set[str]) -> None:
     for key, text in documented.items():
         held = value[key] if isinstance(value[key], list) else [value[key]]
         for one in held:
-            if not isinstance(one, dict) or key == "values":
+            if not isinstance(one, dict) or key in ("values", "keywords"):
                 continue
             if kind := re.search(r"\*([a-z ]+)\*", text):
                 check(kind[1], one, seen)
@@ -127,6 +131,8 @@ def test_what_is_printed_is_what_the_page_says(
         check("file check", one, seen)
     check("results report", run_json("verify", "anna/live", code=ExitCode.UNSOUND), seen)
     check("spool report", run_json("fsck", code=ExitCode.UNSOUND), seen)
+    check("profile", run_json("profile", "list")["profiles"][0], seen)
+    check("keyword", run_json("keywords", "walltime")["keywords"][0], seen)
     assert seen == set(OBJECTS)
 
 

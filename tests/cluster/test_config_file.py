@@ -154,7 +154,7 @@ class TestProfiles:
             ("mem = lots", "accepted: 12G"),
             ("corse = 4", "no option 'corse'"),
             ("cpus = 4\ncores = 5", "contradict"),
-            ('imports = ["a', "Unterminated string"),
+            ('imports = ["a', "is not a list in JSON"),
             ("outfile = a\n  --uid=0", "line break"),
         ],
     )

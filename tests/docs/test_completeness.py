@@ -33,9 +33,15 @@ def test_every_command_and_each_of_its_options_is_documented(name: str) -> None:
     text = section(name)
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    for option in (param for param in command.params if isinstance(param, click.Option)):
+    for option in (param for param in _params(command) if isinstance(param, click.Option)):
         spelling = max(option.opts, key=len)
         assert spelling == "--spool" or f"`{spelling}" in text, f"{name} {spelling} is not documented"
+
+
+def _params(command: click.Command) -> list[click.Parameter]:
+    """Its own, and those of the commands that it has."""
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    return [*command.params, *(param for one in inner for param in _params(one))]
 
 
 def test_every_option_of_the_daemons_is_documented() -> None:

@@ -89,7 +89,7 @@ def _emit(record: logging.LogRecord) -> None:
     if _LOGGER.hasHandlers():
         _LOGGER.handle(record)
     else:
-        _ToConsole().handle(record)
+        _CONSOLE.handle(record)
 
 
 class _ToConsole(logging.Handler):
@@ -103,6 +103,9 @@ class _ToConsole(logging.Handler):
             print(line, file=sys.stderr)  # noqa: T201 - the console is what this module is for
         else:
             _draw(line, Level(record.levelno))
+
+
+_CONSOLE = _ToConsole()
 
 
 def _draw(line: str, level: Level) -> None:

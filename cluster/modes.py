@@ -18,6 +18,7 @@ VARIABLE = "CLUSTER_QUEUE"
 AUTO = "auto"
 #: An answer to ``--version`` takes milliseconds; without one for so long something is wrong.
 ANSWER_TIMEOUT_S = 10.0
+_NORMAL = "normal"
 
 
 class Mode(StrEnum):
@@ -41,9 +42,6 @@ class Mode(StrEnum):
     __hash__ = str.__hash__
 
 
-_NORMAL = "normal"
-
-
 class Dialect(Enum):
     """Who answers as ``qstat``: they differ in what -x means, in arrays, and in how jobs end."""
 
@@ -61,7 +59,8 @@ def read_mode(name: str) -> Mode:
         return Mode(name)
     except ValueError:
         names = ", ".join(Mode)
-        raise ClusterError(f"{name!r} is no queue", f"there are {names}", "choose one of them") from None
+        where = f"it is said by a call, {VARIABLE}, or the option queue_type of the config file"
+        raise ClusterError(f"{name!r} is no queue", f"there are {names}", where) from None
 
 
 def current_mode(queue: Mode | str | None = None) -> Mode:

@@ -39,16 +39,8 @@ class Profile(MutableMapping[str, Any]):
         name = name or self.name
         if name is None:
             raise ConfigError("the profile has no name", "", 'give it one: profile.write("small")')
-        texts = {key: encode(key, value) for key, value in self._keywords.items()}
         section = _section(name)
-
-        def edit(parser: ConfigParser) -> None:
-            parser.remove_section(section)
-            parser.add_section(section)
-            for key, text in texts.items():
-                parser.set(section, key, text)
-
-        ini.change(ini.config_path(), edit)
+        ini.change(ini.config_path(), lambda parser: _put(parser, section, self._keywords))
         super().__setattr__("name", name)
 
     def __getitem__(self, key: str) -> Any:
@@ -124,10 +116,7 @@ def set_profile(name: str, keywords: Mapping[str, object], update: bool = True) 
         if update and name in _names(parser):
             merged.update(_read(parser, name))
         merged.update(keywords)
-        parser.remove_section(section)
-        parser.add_section(section)
-        for key, value in merged.items():
-            parser.set(section, key, encode(key, value))
+        _put(parser, section, merged)
 
     ini.change(ini.config_path(), edit)
     return merged
@@ -151,6 +140,13 @@ def _section(name: str) -> str:
 def _names(parser: ConfigParser) -> list[str]:
     found = [one.removeprefix(PROFILE_PREFIX) for one in parser.sections() if one.startswith(PROFILE_PREFIX)]
     return [DEFAULT_NAME, *sorted(set(found) - {DEFAULT_NAME})]
+
+
+def _put(parser: ConfigParser, section: str, keywords: Mapping[str, Any]) -> None:
+    parser.remove_section(section)
+    parser.add_section(section)
+    for key, value in keywords.items():
+        parser.set(section, key, encode(key, value))
 
 
 def _not_found(name: str, names: list[str]) -> ProfileNotFound:

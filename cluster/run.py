@@ -37,7 +37,7 @@ class Finished(NamedTuple):
 
 def cmd(
     command: str | Sequence[_Path],
-    args: Sequence[_Path] = (),
+    args: str | Sequence[_Path] = (),
     *,
     stdin: str = "",
     tries: int = 1,
@@ -52,7 +52,8 @@ def cmd(
     Raises CommandError if it can't be started, CommandTimeout, or ValueError for a text that needs a shell.
     """
     words: Sequence[_Path] = _split(command) if isinstance(command, str) else command
-    argv = [os.fspath(word) for word in (*words, *args)]
+    more = [args] if isinstance(args, str) else args
+    argv = [os.fspath(word) for word in (*words, *more)]
     rest_s = _FIRST_REST_S
     for _ in range(tries - 1):
         finished = _run_once(argv, stdin, timeout_s)

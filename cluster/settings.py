@@ -94,12 +94,13 @@ def delete(section: str, key: str | None = None) -> None:
 
     Raises ConfigError if there is no such section or option.
     """
-    if not section.startswith(PROFILE_PREFIX):
-        find_setting(section, key) if key is not None else _find_section(section)
+    if key is not None:
+        find_setting(section, key)
 
     def edit(parser: ConfigParser) -> None:
         if key is None:
-            parser.remove_section(section)
+            if not parser.remove_section(section):
+                _find_section(section)
         elif parser.has_section(section):
             parser.remove_option(section, key)
 

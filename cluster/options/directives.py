@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from cluster.options.groups import ALLOWED_KWDS, Option
 
 PREFIXES = {Mode.SLURM: "#SBATCH", Mode.TORQUE: "#PBS"}
 _OF_NODES = ":"
+_SPECIAL_TO_SLURM = "#'\"\\"
 _MAIL_LETTERS = {"begin": "b", "end": "e", "fail": "a", "all": "abe", "none": "n"}
 
 
@@ -109,9 +109,12 @@ def _letters(moment: str) -> str:
 
 
 def _quote(option: Option, mode: Mode, text: str) -> str:
-    """As one word: Slurm reads its lines as a shell does, Torque knows quotes and nothing inside them."""
+    """As one word. To Slurm a backslash is an escape in all quotes; Torque knows quotes and no escapes."""
     if mode is Mode.SLURM:
-        return shlex.quote(text) if any(c.isspace() or c in "#'\"\\" for c in text) else text
+        if not any(c.isspace() or c in _SPECIAL_TO_SLURM for c in text):
+            return text
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
     if '"' in text or "'" in text:
         raise ValueError(f"{option.name}={text!r}: Torque's scripts can't have quotes in it")
     return f'"{text}"' if " " in text else text

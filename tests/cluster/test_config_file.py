@@ -185,6 +185,11 @@ class TestOptions:
         delete("jobqueue", "threads")
         assert get_option("jobs", "clean_files") is False
         delete("queue")
+        delete("queue")
+        set_profile("small", {})
+        delete("prof_small")
+        with pytest.raises(ConfigError, match="no section 'prof_small'"):
+            delete("prof_small")
         assert get_option("queue", "queue_update") == 2
 
     def test_every_default_is_a_legal_value(self) -> None:

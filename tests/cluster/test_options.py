@@ -179,7 +179,7 @@ class TestDirectives:
         assert options_to_string(GIVEN, "slurm").splitlines() == [
             "#SBATCH --dependency=afterok:11:12 --kill-on-invalid-dep=yes",
             "#SBATCH --cpus-per-task=4",
-            "#SBATCH --output='my out #1'",
+            '#SBATCH --output="my out #1"',
             "#SBATCH --nodes=2",
             "#SBATCH --constraint=a&b",
             "#SBATCH --gres=gpu:1",
@@ -205,6 +205,21 @@ class TestDirectives:
             "#PBS -j oe",
             "#PBS -l nodes=2:ppn=4:a:b:gpus=1",
         ]
+
+    @pytest.mark.parametrize(
+        ("text", "word"),
+        [
+            ("a;b|c&d $HOME", '"a;b|c&d $HOME"'),
+            ("100%", "100%"),
+            ("it's", '"it\'s"'),
+            ("a\\n", '"a\\\\n"'),
+            ('"', r'"\""'),
+            ("a #b", '"a #b"'),
+        ],
+    )
+    def test_slurm_reads_one_word(self, text: str, word: str) -> None:
+        """Forms that sbatch 22.05 read back as the text: there a backslash is an escape in all quotes."""
+        assert option_to_string("comment", text, "slurm") == f"#SBATCH --comment={word}"
 
     def test_torque_s_request_for_nodes(self) -> None:
         assert options_to_string({"cores": 4}, "torque") == "#PBS -l nodes=1:ppn=4"

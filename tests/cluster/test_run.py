@@ -35,6 +35,7 @@ def test_a_program_s_end_and_output() -> None:
 
 def test_a_text_is_split_as_a_shell_would() -> None:
     assert cmd("echo 'a  b' \"|\" c").stdout == "a  b | c\n"
+    assert cmd("echo", "one word").stdout == "one word\n"
     assert cmd("echo", ["$HOME; `id`", Path("x")]).stdout == "$HOME; `id` x\n"
 
 

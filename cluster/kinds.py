@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 from distribute_compute_config.quantities import (
@@ -19,6 +20,7 @@ from distribute_compute_config.quantities import (
 
 _MIB = 1024**2
 _WORD = re.compile(r"[\w.+%/@=~^][\w.+%/@=~^*:,-]*", re.ASCII)
+_AMOUNT = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)", re.ASCII)
 #: ``123``, ``123_4``, ``123[4].server``, ``namespace/batch/job``.
 JOB_ID = re.compile(r"[0-9A-Za-z][\w./@\[\]-]*", re.ASCII)
 _SWITCHES = {"true": True, "yes": True, "on": True, "1": True}
@@ -150,13 +152,22 @@ def _read_memory(name: str, kind: Kind, value: object) -> int:
     forms = f"accepted: {MEMORY_FORMS.rpartition(', or')[0]}, or a whole number of MB"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _wrong_type(name, kind, value)
-    text = str(value).strip()
     try:
-        # A number alone is MB, as it is to Slurm.
-        size_bytes = parse_memory(f"{text}M" if re.fullmatch(r"[0-9.]+", text) else text)
+        return _parse_mb(str(value).strip())
     except ValueError:
         raise ValueError(f"{name}={value!r} is not an amount of memory; {forms}") from None
-    return math.ceil(size_bytes / _MIB)
+
+
+def _parse_mb(text: str) -> int:
+    """Whole MB, rounded up: unlike in a job file, 1.3G need not be a whole number of bytes."""
+    found = _AMOUNT.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    # A number alone is MB, as it is to Slurm.
+    size_mb = math.ceil(Fraction(found[1]) * parse_memory(f"1{found[2] or 'M'}") / _MIB)
+    if size_mb < 1:
+        raise ValueError(text)
+    return size_mb
 
 
 def _read_time(name: str, kind: Kind, value: object) -> str:

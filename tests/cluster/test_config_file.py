@@ -268,6 +268,13 @@ class TestFile:
         assert config_path().is_symlink()
         assert "suffix = x" in (tmp_path / "dotfiles.ini").read_text()
 
+    def test_who_reads_meanwhile_has_the_file_before_or_after(self) -> None:
+        set_option("jobs", "suffix", "old")
+        with open(config_path()) as reader:
+            set_option("jobs", "suffix", "new")
+            assert "suffix = old" in reader.read()
+        assert get_option("jobs", "suffix") == "new"
+
     def test_a_failed_change_leaves_the_file_and_no_rest(self, monkeypatch: pytest.MonkeyPatch) -> None:
         set_option("jobs", "suffix", "old")
 

@@ -33,6 +33,7 @@ UNCONFIGURED = "echo 'sbatch: fatal: Could not establish a configuration source'
         ({"qsub": "true", "qstat": OLD_TORQUE}, Mode.TORQUE),
         ({"qsub": "true", "qstat": OPENPBS}, Mode.TORQUE),
         ({"sbatch": UNCONFIGURED}, Mode.LOCAL),
+        ({"sbatch": f"{SLURM}; exit 1"}, Mode.LOCAL),
         ({"sbatch": UNCONFIGURED, "qsub": "true", "qstat": TORQUE}, Mode.TORQUE),
     ],
 )

@@ -47,6 +47,8 @@ class TestChecking:
             ({"mem": 4000}, {"mem": 4000}),
             ({"mem": "4000"}, {"mem": 4000}),
             ({"mem": "1.5G"}, {"mem": 1536}),
+            ({"mem": "1.3 gb"}, {"mem": 1332}),
+            ({"mem": 0.5}, {"mem": 1}),
             ({"mem": "1k"}, {"mem": 1}),
             ({"walltime": "1:00:00"}, {"time": "01:00:00"}),
             ({"time": "2-00:00:30"}, {"time": "48:00:30"}),
@@ -98,7 +100,8 @@ class TestChecking:
         assert text.endswith(f"{name} must be {wanted}")
 
     @pytest.mark.parametrize(
-        "value", ["lots", "", "-1", 0, -4, "2 parsecs", float("nan"), float("inf"), "1e3"]
+        "value",
+        ["lots", "", "-1", 0, "0.0G", "1.2.3", 10**40, -4, "2 parsecs", float("nan"), float("inf"), "1e3"],
     )
     def test_unreadable_memory_names_the_forms(self, value: object) -> None:
         with pytest.raises(ValueError, match=r"accepted: 12G, 512M, 1\.5GiB, or a whole number of MB"):

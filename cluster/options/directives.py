@@ -9,7 +9,7 @@ from cluster import logme
 from cluster.kinds import JOB_ID, Kind, sanitise
 from cluster.modes import Mode, current_mode
 from cluster.options.checking import check_arguments, find_option
-from cluster.options.groups import ALLOWED_KWDS, Option
+from cluster.options.groups import ALLOWED_KWDS, NORMAL, Option
 
 PREFIXES = {Mode.SLURM: "#SBATCH", Mode.TORQUE: "#PBS"}
 _OF_NODES = ":"
@@ -24,7 +24,7 @@ def option_to_string(option: str, value: object = None, qtype: Mode | str | None
     Raises OptionsError, TypeError and ValueError as ``check_arguments`` does.
     """
     known, mode = find_option(option), current_mode(qtype)
-    # As in the seed of this interface, a switch alone is one that is on.
+    # A switch alone is one that is on.
     value = True if value is None and known.kind is Kind.SWITCH else value
     if value is None:
         return ""
@@ -33,7 +33,7 @@ def option_to_string(option: str, value: object = None, qtype: Mode | str | None
     if form is None:
         return ""
     text = _fill(known, mode, form, sanitised)
-    if form.startswith(_OF_NODES):
+    if text and form.startswith(_OF_NODES):
         text = f"-l nodes=1{text}"
     return f"{PREFIXES[mode]} {text}" if text else ""
 
@@ -64,7 +64,8 @@ def options_to_string(options: Mapping[str, object], qtype: Mode | str | None = 
 def _form(option: Option, mode: Mode) -> str | None:
     """The option's form in this mode; None, with a debug message, if it has none there but elsewhere."""
     form = {Mode.SLURM: option.slurm, Mode.TORQUE: option.torque}.get(mode)
-    if form is None and (option.slurm or option.torque):
+    elsewhere = option.slurm or option.torque or (option.name in NORMAL and mode in PREFIXES)
+    if form is None and elsewhere:
         logme.log(f"{option.name} is no option of a {mode} job's script: left out", "debug")
     return form
 

@@ -235,6 +235,7 @@ class TestDirectives:
         assert options_to_string({}, mode) == ""
         assert options_to_string({"features": [], "gpus": 0, "exclusive": False}, mode) == ""
         assert option_to_string("mem", None, mode) == ""
+        assert option_to_string("features", [], mode) == option_to_string("gpus", 0, mode) == ""
 
     def test_a_switch(self) -> None:
         assert option_to_string("exclusive", True, "slurm") == "#SBATCH --exclusive"
@@ -242,7 +243,8 @@ class TestDirectives:
         assert option_to_string("exclusive", False, "slurm") == ""
 
     @pytest.mark.parametrize(
-        ("name", "value", "mode"), [("begin", "now", "torque"), ("join", True, "slurm"), ("mem", 5, "local")]
+        ("name", "value", "mode"),
+        [("begin", "now", "torque"), ("join", True, "slurm"), ("mem", 5, "local"), ("retries", 1, "slurm")],
     )
     def test_a_foreign_option_is_a_debug_message_and_nothing(
         self, name: str, value: object, mode: str, caplog: pytest.LogCaptureFixture

@@ -41,6 +41,7 @@ demo: $(VENV)/.made
 test: $(VENV)/.made-test
 	@$(PREPARE) packages $(COMPILER)
 	@$(PREPARE) extras bindfs=bindfs $(GUESTS) $(SLURM) $(REMOTE)
+	@$(PREPARE) apptainer
 	@$(MAKE) --no-print-directory check
 
 check: lint unit

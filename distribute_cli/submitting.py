@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from distribute_cli.reports.awaiting import doubt_awaited
 from distribute_cli.reports.sizing import find_oversized
 from distribute_cli.words import count, join, say_size
-from nodewatch.picking import RUNNABLE
 from spoold.awaiting import Standing
 from spoold.records import Resources
 
@@ -90,17 +89,18 @@ def plan(
     sizes_bytes: Mapping[str, int],
     nodes: Sequence[NodeOffer],
     awaited: Mapping[str, Standing],
+    architecture: str | None = None,
 ) -> Plan:
-    """``sizes_bytes`` has an entry for each path that the job file names, ``awaited`` for each batch."""
+    """``sizes_bytes`` has an entry for each path that the job file names, ``awaited`` for each batch.
+
+    ``architecture`` is that of its image.
+    """
     jobfile = loaded.jobfile
-    needed = tuple(jobfile.meta.capabilities)
+    needed = find_needs(jobfile, architecture)
     live = [node for node in nodes if node.live]
-    runs = jobfile.kind.value in RUNNABLE
-    capable = [node for node in live if runs and set(needed) <= set(node.capabilities)]
+    capable = [node for node in live if set(needed) <= set(node.capabilities)]
     jobs = tuple(_plan_job(jobfile, job) for job in jobfile.jobs)
-    if not runs:
-        warnings = [f"nodes of this version don't run {jobfile.kind.value} batches yet: it would wait"]
-    elif capable:
+    if capable:
         asked = {job.name: Resources(job.cores, job.memory_bytes, job.gpus) for job in jobs}
         warnings = [one.text for one in find_oversized(asked, capable)]
     else:
@@ -118,6 +118,15 @@ def plan(
         (*warnings, *doubt_awaited(awaited)),
         tuple(awaited),
     )
+
+
+def find_needs(jobfile: JobFile, architecture: str | None) -> tuple[str, ...]:
+    """All capabilities that a node must have, those that its kind implies among them."""
+    from distribute_compute_config.container import imply_capabilities
+    from distribute_compute_config.models import Kind
+
+    implied = imply_capabilities(architecture) if jobfile.kind is Kind.APPTAINER else ()
+    return tuple(dict.fromkeys((*jobfile.meta.capabilities, *implied)))
 
 
 def summarise(plan: Plan) -> str:

@@ -57,6 +57,11 @@ class AttemptFolder:
         """The run of the build that came before this attempt."""
         return self.path / "build"
 
+    @property
+    def container(self) -> Path:
+        """What a job in a container has of its own."""
+        return self.path / "container"
+
     def make(self) -> None:
         """Raises FileExistsError: this attempt was made before."""
         while True:

@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 
 from distribute_compute_config.errors import DistributeError
 from spoold.records import Input
@@ -20,32 +21,55 @@ class CorruptObject(DistributeError):
 
 
 class Cache:
-    """A folder of at most ``most_bytes``, the longest unused objects going first."""
+    """A folder of at most ``most_bytes``, the longest unused objects going first; for several threads.
+
+    What is lent out stays, however full it is.
+    """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._folder, self._most_bytes = folder, most_bytes
+        self._fetching: dict[str, Lock] = {}
+        self._making_room = Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
     def fetch(self, spool: Spool, wanted: Input) -> Path:
         """The object's path here. Raises CorruptObject, or OSError if there is no room for it."""
         path = self._folder / wanted.sha256
-        try:
-            os.utime(path)
-        except FileNotFoundError:
-            self.make_room(wanted.size_bytes, keep=())
-            copy_checked(spool.layout.store_object(wanted.sha256), path, wanted.sha256)
+        # Two jobs that begin at once shall not bring the same image twice.
+        with self._fetching.setdefault(wanted.sha256, Lock()):
+            try:
+                os.utime(path)
+            except FileNotFoundError:
+                self.make_room(wanted.size_bytes, keep=())
+                copy_checked(spool.layout.store_object(wanted.sha256), path, wanted.sha256)
         return path
+
+    def lend(self, spool: Spool, wanted: Input, name: Path) -> None:
+        """Give the object a second name; it isn't removed, nor brought again, as long as it has that.
+
+        The name says so to the next daemon too. Raises CorruptObject, or OSError.
+        """
+        while True:
+            path = self.fetch(spool, wanted)
+            try:
+                os.link(path, name)
+                return
+            except FileNotFoundError:
+                # RACE: others needed room since it was fetched.
+                if not name.parent.is_dir():
+                    raise
 
     def make_room(self, size_bytes: int, keep: Iterable[str] = ()) -> None:
         """Remove the longest unused objects until ``size_bytes`` more fit."""
-        entries = [(entry.stat(), entry) for entry in os.scandir(self._folder)]
-        total = sum(info.st_size for info, _ in entries)
-        for info, entry in sorted(entries, key=lambda one: one[0].st_mtime):
-            if total + size_bytes <= self._most_bytes:
-                return
-            if entry.name not in keep:
-                os.unlink(entry.path)
-                total -= info.st_size
+        with self._making_room:
+            entries = [(entry.stat(), entry) for entry in os.scandir(self._folder)]
+            total = sum(info.st_size for info, _ in entries)
+            for info, entry in sorted(entries, key=lambda one: one[0].st_mtime):
+                if total + size_bytes <= self._most_bytes:
+                    return
+                if entry.name not in keep and info.st_nlink == 1:
+                    os.unlink(entry.path)
+                    total -= info.st_size
 
 
 def copy_checked(source: Path, target: Path, sha256: str) -> None:

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
+from dataclasses import dataclass
 
+from distribute_compute_config.container import CAPABILITY
 from nodewatch.config import NodeConfig, default_name
+from nodewatch.engine import EngineUnusable, find_engine, try_engine
 
 #: Capabilities that a program in PATH stands for.
-PROGRAMS = ("python3", "gcc", "gfortran", "make", "cmake", "mpirun", "apptainer", "nvcc", "git")
-_SAME = {"singularity": "apptainer", "cc": "gcc"}
+PROGRAMS = ("python3", "gcc", "gfortran", "make", "cmake", "mpirun", "nvcc", "git")
+_SAME = {"cc": "gcc"}
 
 
-def find_capabilities(config: NodeConfig) -> frozenset[str]:
-    """Host name, programs and GPUs that are here, and what the administrator adds or takes away."""
-    found = {config.name, default_name()}
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """The capabilities of a node; ``trouble`` says what is here and can't be used, empty if nothing."""
+
+    capabilities: frozenset[str]
+    trouble: str = ""
+
+
+def find_abilities(config: NodeConfig) -> Abilities:
+    """Host name, architecture, programs and GPUs here, and what the administrator adds or takes away."""
+    found = {config.name, default_name(), platform.machine()}
     found.update(program for program in PROGRAMS if shutil.which(program))
     found.update(meant for program, meant in _SAME.items() if shutil.which(program))
     if config.gpus:
         found.add("gpu")
-    return frozenset((found | config.capabilities) - config.without)
+    trouble = ""
+    engine = None if CAPABILITY in config.without else find_engine()
+    if engine:
+        try:
+            try_engine(engine)
+            found.add(CAPABILITY)
+        except EngineUnusable as error:
+            trouble = " ".join(str(error).split())
+    return Abilities(frozenset((found | config.capabilities) - config.without), trouble)

@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 from distribute_compute_config.errors import DistributeError
 from nodewatch.cache import Cache
-from nodewatch.capabilities import find_capabilities
+from nodewatch.capabilities import find_abilities
 from nodewatch.config import NodeConfig
 from nodewatch.guard import Guard
 from nodewatch.inheritance import Inheritance
@@ -63,7 +63,8 @@ class Node:
         self._spool, self._config = spool, config
         self._stop, self._requeue, self._wake = orders.stop, orders.requeue, orders.wake
         self._scratch, self._supervisor, self._guard = guard.scratch, guard.supervisor, guard
-        self._capabilities = find_capabilities(config)
+        self._abilities = find_abilities(config)
+        self._capabilities = self._abilities.capabilities
         self._quarantines = Quarantines(read_quarantines(spool, config.name))
         self._ledger = Ledger(config.capacity)
         self._queue = Queue(
@@ -285,6 +286,7 @@ class Node:
 
     def _problems(self) -> list[str]:
         found = [self._trouble, self._slot_trouble, self._uploader.trouble, self._guard.owner.trouble]
+        found.append(self._abilities.trouble)
         if self._scratch.full():
             free = self._scratch.free_bytes() >> 20
             found.append(f"{self._scratch.path} has only {free} MiB left: no more jobs are taken")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from distribute_compute_config import container
 from nodewatch.capacity import Grant
 from nodewatch.trees import Tree
 from spoold.records import BatchHeader, JobSpec
@@ -11,6 +12,8 @@ from spoold.tickets import Ticket
 
 #: What a job gets of the daemon's own environment; the rest may hold secrets.
 _PASSED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "CC")
+#: Paths of the machine, which mean nothing in a container.
+_OUTSIDE = ("TMPDIR", "CC", "SHELL")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -20,7 +23,8 @@ def make_environment(
 ) -> dict[str, str]:
     """The variables of a build or a job."""
     cores = len(grant.cores)
-    passed = {name: own[name] for name in _PASSED if name in own}
+    hidden = _OUTSIDE if header.image else ()
+    passed = {name: own[name] for name in _PASSED if name in own and name not in hidden}
     return {
         "PATH": _DEFAULT_PATH,
         **passed,
@@ -35,7 +39,12 @@ def make_environment(
         "DISTRIBUTE_NODE": ticket.node or "",
         "DISTRIBUTE_CORES": str(cores),
         "DISTRIBUTE_SAVE": str(tree.save),
+        **(_in_container() if header.image else {}),
     }
+
+
+def _in_container() -> dict[str, str]:
+    return {**container.ENVIRONMENT, "DISTRIBUTE_SAVE": container.SAVE}
 
 
 def _show_gpus(grant: Grant) -> dict[str, str]:

@@ -16,7 +16,7 @@ from spoold.records import BatchHeader, JobSpec, Resources
 from spoold.tickets import Ticket
 
 #: What this version of the node can run.
-RUNNABLE = frozenset({"python", "command"})
+RUNNABLE = frozenset({"python", "command", "apptainer"})
 
 
 class Rule(IntEnum):
@@ -78,7 +78,7 @@ class Group:
 
 def may_run(header: BatchHeader, capabilities: frozenset[str]) -> bool:
     """Whether a node with these capabilities can run the batch at all."""
-    return header.kind in RUNNABLE and capabilities.issuperset(header.capabilities)
+    return header.kind in RUNNABLE and capabilities.issuperset(header.needs)
 
 
 def rank_of(header: BatchHeader, job: JobSpec, gpu_node: bool, built: bool) -> _Class:

@@ -19,7 +19,8 @@ from nodewatch.attempts import AttemptFolder
 from nodewatch.building import BuildFailed, BuildRun, publish_build
 from nodewatch.cache import Cache
 from nodewatch.config import NodeConfig
-from nodewatch.environment import build_argv, job_argv, make_environment
+from nodewatch.containers import clear, make_ready
+from nodewatch.environment import build_argv, make_environment
 from nodewatch.evicting import Checkpoint, plan_checkpoint
 from nodewatch.folders import remove
 from nodewatch.limiting import build_limits, job_limits
@@ -159,8 +160,8 @@ class Slot:
         tree.prepare(header, claimed.job, tools.spool, tools.cache)
         if claimed.job.resume and claimed.ticket.attempt > 1:
             fetch_save(tools.spool, header.namespace, header.batch, claimed.ticket, tree.resume)
+        argv = make_ready(claimed, folder.container, tree, tools.spool, tools.cache)
         self.phase = "running"
-        argv = job_argv(claimed.job, len(claimed.grant.cores))
         spec = self._spec(
             claimed, argv, tree, (folder.stdout, folder.stderr), job_limits(claimed, tools.topology)
         )
@@ -181,7 +182,8 @@ class Slot:
     ) -> RunSpec:
         grant = claimed.grant
         environment = make_environment(self._own_environment, claimed.header, claimed.ticket, tree, grant)
-        return RunSpec(argv, tree.path, environment, *outputs, limits=limits)
+        contained = claimed.header.image is not None
+        return RunSpec(argv, tree.path, environment, *outputs, limits=limits, contained=contained)
 
     def _adopt(self, claimed: Claimed, folder: AttemptFolder) -> None:
         _log.info("adopting %s/%s", claimed.ref.key, claimed.ticket)
@@ -191,6 +193,7 @@ class Slot:
 
     def _finish(self, claimed: Claimed, folder: AttemptFolder, tree: Tree, ended: ExitRecord) -> None:
         folder.keep_saved(tree.save)
+        clear(folder.container)
         lost = set_back(ended, folder.evicted())
         if ended.exit_code != 0 and self._tools.scratch.full():
             # What the job left behind may be what fills the disk.

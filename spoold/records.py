@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
 
+from distribute_compute_config.container import imply_capabilities
+
 
 class Outcome(Enum):
     """How an attempt ended, as its record says; it names the folder that the ticket goes to."""
@@ -85,6 +87,7 @@ class BatchHeader:
 
     ``id`` names the drop that it came from. ``kind`` is ``python``, ``command`` or ``apptainer``.
     ``submitted_at`` in Unix seconds. ``after`` are the batches that must have ended well, each NS/BATCH.
+    ``architecture`` is that of the image, as in ``uname -m``; None where it isn't known, or any would do.
     """
 
     format: int
@@ -105,6 +108,13 @@ class BatchHeader:
     initial_files: tuple[Input, ...] = ()
     required_mounts: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    architecture: str | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The capabilities that a node must have: those asked for, and those that its kind implies."""
+        implied = imply_capabilities(self.architecture) if self.image else ()
+        return tuple(dict.fromkeys((*self.capabilities, *implied)))
 
     @property
     def needs_build(self) -> bool:

@@ -211,7 +211,7 @@ class Steward:
             info = read_node(self._spool, name)
             silent_s = self._watch.look(self._spool.layout.node(name).lease, self._clock())
             live = silent_s < self._spool.settings.lease_s and self._has_lease(name)
-            if info and live and set(view.header.capabilities) <= set(info.capabilities):
+            if info and live and set(view.header.needs) <= set(info.capabilities):
                 capable.add(name)
         return frozenset(capable)
 

@@ -116,7 +116,7 @@ def report_batch(seen: BatchSeen) -> BatchReport:
         header.submitter,
         header.submitted_at,
         header.source,
-        header.capabilities,
+        header.needs,
         seen.finished,
         any(seen.kills.hits(job) for job, (state, _) in seen.latest.items() if not state.terminal),
         tuple(sorted(seen.builds.ok)),

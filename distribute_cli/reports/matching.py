@@ -18,7 +18,7 @@ def explain_nodes(evidence: Evidence, pending: Sequence[str]) -> Iterator[Reason
     if not pending:
         return
     jobs = tuple(pending)
-    wanted = evidence.seen.header.capabilities
+    wanted = evidence.seen.header.needs
     if not evidence.nodes:
         text = f"no workstation has joined {evidence.spool} yet; start nodewatch on one"
         yield Reason(Cause.NO_NODE, text, jobs)

@@ -74,7 +74,7 @@ class BatchSeen:
 
     def find_oversized(self) -> list[Oversized]:
         """Of the jobs that wait for a node or for others, those that fit no live node."""
-        wanted = set(self.header.capabilities)
+        wanted = set(self.header.needs)
         capable = [node for node in self.offers if wanted <= set(node.capabilities)]
         waiting = {job for job, (state, _) in self.latest.items() if state in WAITING}
         asked = {spec.name: spec.resources for spec in self.jobs.jobs if spec.name in waiting}

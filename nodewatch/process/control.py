@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodewatch.process.errors import ProcessesRemain
-from nodewatch.process.run import Run, adopt, find_group
+from nodewatch.process.records import read_session
+from nodewatch.process.run import Run, adopt, find_group, is_of_this_boot
 from nodewatch.process.runner import layout, procfs
 from nodewatch.process.runner.groups import Group
 
 _PATIENCE_S = 10.0
 _ROUNDS_OF_SINGLES = 3
 _ROUND_GAP_S = 0.002
-_DEAD, _STOPPED, _UNINTERRUPTIBLE = "ZX", "tT", "D"
+_QUIET_LOOKS = 20
+_DEAD, _STOPPED, _UNINTERRUPTIBLE, _RUNNING = "ZX", "tT", "D", "R"
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,18 @@ def _remove(group: Group) -> None:
 
 
 def _await_frozen(group: Group, what: str) -> None:
-    """The kernel freezes each process as it leaves the kernel. Raises ProcessesRemain."""
+    """The kernel freezes each process as it leaves the kernel. Raises ProcessesRemain.
+
+    One that waits for a file server which is frozen itself, as that of a container's image, never leaves it:
+    then it is enough that nobody runs.
+    """
     deadline_s = time.monotonic() + _PATIENCE_S
-    while group.populated() and not group.is_frozen():
+    quiet_looks = 0
+    while group.populated() and not group.is_frozen() and quiet_looks < _QUIET_LOOKS:
+        found = _find_in(group)
+        stuck = any(process.state == _UNINTERRUPTIBLE for process in found)
+        running = any(process.state == _RUNNING for process in found)
+        quiet_looks = quiet_looks + 1 if stuck and not running else 0
         if time.monotonic() > deadline_s:
             raise ProcessesRemain(what, f"still at it: {group.pids()}")
         time.sleep(_ROUND_GAP_S)
@@ -145,10 +156,33 @@ def _find_in(group: Group) -> list[procfs.Process]:
 def _find_orphans(run_dir: Path) -> list[procfs.Process]:
     """All with our mark in their environment, in sessions of the job, below the marked ones, in its group."""
     mark = f"{layout.RUN_VARIABLE}=".encode() + os.fsencode(run_dir)
-    found = procfs.survey(lambda pid: _view(pid, mark), _select_orphans)
+    # After a restart of the machine the number means another session.
+    session = read_session(run_dir) if is_of_this_boot(run_dir) else None
+    found = procfs.survey(
+        lambda pid: _view(pid, mark), lambda views: _select_orphans(_mark_session(views, session))
+    )
     group = find_group(run_dir)
     everybody = {process.pid: process for process in (*found, *(_find_in(group) if group else ()))}
     return [process for process in everybody.values() if process.state not in _DEAD]
+
+
+def _mark_session(
+    views: list[tuple[procfs.Process, bool]], session: tuple[int, int] | None
+) -> list[tuple[procfs.Process, bool]]:
+    """All of the session, known by its leader's pid and start, carry the mark: a container takes it off some.
+
+    A pid isn't used again while a session has it as its number. So one that is led by another process is
+    another session.
+    """
+    if session is None:
+        return views
+    number, start = session
+    if any(process.pid == number and process.start != start for process, _ in views):
+        return views
+    return [
+        (process, marked or (process.session == number and process.start >= start))
+        for process, marked in views
+    ]
 
 
 def _select_orphans(views: list[tuple[procfs.Process, bool]]) -> list[procfs.Process]:

@@ -39,6 +39,7 @@ class RunSpec:
 
     ``argv[0]`` without a slash is looked for in the PATH of ``env``. ``stdout`` and ``stderr`` may be the
     same file; both are emptied first. ``grace_s`` lies between SIGTERM and SIGKILL when the run is stopped.
+    ``contained``: it starts a container with a process namespace, and what is in there is the job.
     """
 
     argv: tuple[str, ...]
@@ -48,6 +49,7 @@ class RunSpec:
     stderr: Path
     grace_s: float = DEFAULT_GRACE_S
     limits: Limits = Limits()
+    contained: bool = False
 
     def __post_init__(self) -> None:
         if not self.argv or not self.argv[0]:
@@ -70,6 +72,7 @@ class RunSpec:
                 "pids": self.limits.pids,
             },
             "group": group,
+            "contained": self.contained,
         }
 
 
@@ -138,6 +141,20 @@ def read_started(run_dir: Path) -> Started | None:
         with (run_dir / layout.STARTED).open("rb") as file:
             return Started.from_json(file.read(layout.STARTED_BYTES).decode())
     except (FileNotFoundError, ValueError):
+        return None
+
+
+def read_session(run_dir: Path) -> tuple[int, int] | None:
+    """Pid and start of the first process of a job in a container that runs, or whose runner died.
+
+    None of any other job, and once the exit record stands. Raises OSError if it can't be read.
+    """
+    try:
+        with (run_dir / layout.STARTED).open("rb") as file:
+            file.seek(layout.STARTED_BYTES)
+            pid, start = _parse_object(file.read(layout.RECORD_BYTES).decode())[layout.SESSION]
+        return int(pid), int(start)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from nodewatch.process.control import find_processes
+from nodewatch.process.records import read_session
 from nodewatch.process.run import Run
 from nodewatch.process.runner import procfs
 
@@ -16,10 +17,14 @@ _CAUGHT = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.M)
 def signal_catchers(run: Run, signum: signal.Signals) -> int:
     """Signal every process of the job that has a handler for it; returns how many that were.
 
-    The others, such as a shell that waits for a solver, would die of it.
+    The others, such as a shell that waits for a solver, would die of it; and so would the image of a
+    container.
     """
     told = 0
+    contained = read_session(run.run_dir) is not None
     for pid, start in find_processes(run):
+        if contained and procfs.attends_container(pid):
+            continue
         process = procfs.look(pid)
         if process and process.start == start and _catches(pid, signum) and procfs.send(process, signum):
             told += 1

@@ -235,15 +235,14 @@ def test_ctrl_c_leaves_the_batch_running(run: Run, builder: SpoolBuilder, job_fi
     assert ref.folder.kill().name not in os.listdir(ref.folder.path)
 
 
-def test_warns_of_a_kind_that_nodes_do_not_run(run: Run, builder: SpoolBuilder) -> None:
-    builder.node("alpha", ("apptainer",))
+def test_warns_where_no_node_runs_images(run: Run, builder: SpoolBuilder) -> None:
+    builder.node("alpha", ("gcc",))
     Path("box.sif").touch()
     Path("job.yaml").write_text(
-        "meta: {batch_name: b, namespace: n, capabilities: [apptainer]}\n"
-        "apptainer: {initialize: {sif: box.sif}, jobs: [{name: one}]}\n"
+        "meta: {batch_name: b, namespace: n}\napptainer: {initialize: {sif: box.sif}, jobs: [{name: one}]}\n"
     )
     result = run("add", "job.yaml", "--dry")
-    assert result.stderr == "warning: nodes of this version don't run apptainer batches yet: it would wait\n"
+    assert result.stderr == "warning: no node has apptainer\n"
     assert "could run on: no live node" in result.stdout
 
 

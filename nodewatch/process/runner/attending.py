@@ -87,7 +87,7 @@ def _run(
     limits, before = request["limits"], procfs.read_transfers()
     start_error = None
     try:
-        brood = Brood(start(request, group), group)
+        brood = _start(request, group, page)
     except NotStarted:
         if group:
             group.remove()
@@ -108,6 +108,16 @@ def _run(
     if group:
         group.clear()
     return {**_describe(brood), **used, "kill_reason": reason, "start_error": start_error}
+
+
+def _start(request: dict[str, Any], group: Group | None, page: layout.Page) -> Brood:
+    """Raises NotStarted or Unstartable."""
+    job = start(request, group)
+    contained = request["contained"]
+    if contained and (first := procfs.look(job)):
+        # What serves a container's image has nothing of the job's environment: only its session tells.
+        page.note_session(first.pid, first.start)
+    return Brood(job, group, contained)
 
 
 def _grace_s(asked_s: float, brood: Brood, watch: Watch) -> float:

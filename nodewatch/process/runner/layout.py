@@ -9,9 +9,10 @@
 =================  =====================================================================================
 
 The page has three lines, each padded with blanks: who started when, written before it gets its second name;
-the exit record; the reason of a stop request. Each has one writer, who never touches the others' lines, so
-a request that comes while the record is being written does no harm. And as each run has its own page, a
-runner that serves the next run already doesn't find there what was asked of the one before.
+the exit record, and until that stands the session of a job in a container; the reason of a stop request.
+Each has one writer, who never touches the others' lines, so a request that comes while the record is being
+written does no harm. And as each run has its own page, a runner that serves the next run already doesn't find
+there what was asked of the one before.
 
 The page is written, not only allocated, before the job starts, so that a full disk can't lose the record. It
 is not flushed to stable storage: that costs 0.2 ms on a fast disk and 5 to 30 ms on a spinning one, and it
@@ -37,6 +38,7 @@ REQUEST_OFFSET = STARTED_BYTES + RECORD_BYTES
 TEXT_BYTES = 600  # two texts of a record, each escaped to twice its size, still fit beside its numbers
 
 RUN_VARIABLE = "DISTRIBUTE_RUN"
+SESSION = "session"
 
 _NO_RECORD = _NO_REQUEST = ""
 
@@ -93,6 +95,11 @@ class Page:
             os.unlink(GROUP, dir_fd=self._folder_fd)
         except FileNotFoundError:
             return
+
+    def note_session(self, pid: int, start: int) -> None:
+        """Whose session the job is, where its record will stand."""
+        line = json.dumps({SESSION: [pid, start]})
+        os.pwrite(self._fd, _line(line, RECORD_BYTES), STARTED_BYTES)
 
     def withdraw(self) -> None:
         """Nothing was started: leave the folder as it was."""

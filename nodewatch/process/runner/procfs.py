@@ -60,6 +60,20 @@ def look(pid: int) -> Process | None:
     )
 
 
+def attends_container(pid: int) -> bool:
+    """Whether a process is there for the container of a job, not for the job: what made it, what serves the
+    image, the first process in it, which passes signals on. True of one that is gone.
+
+    The job is in a process namespace below ours; see ``NSpid`` in proc(5).
+    """
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            numbers = next(line.split()[1:] for line in file if line.startswith(b"NSpid:"))
+    except (OSError, StopIteration):
+        return True
+    return len(numbers) < 2 or numbers[1] == b"1"
+
+
 def proportional_bytes(process: Process) -> int:
     """Its resident size with each shared page divided by its users; where that can't be read, all of it."""
     try:

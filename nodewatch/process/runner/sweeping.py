@@ -20,12 +20,12 @@ class Brood:
     ``job`` is its first process, None if it could not be executed, ``group`` their control group. ``status``
     is its wait status once it has ended; ``empty`` turns true when no descendant is left; ``struck`` are the
     others that had to be ended, as (pid, start). CPU seconds sum over all that were reaped, memory is the
-    most that one of them had.
+    most that one of them had. ``contained``: the job is in a container, and some are only there for that.
     """
 
-    def __init__(self, job: int | None, group: Group | None = None) -> None:
+    def __init__(self, job: int | None, group: Group | None = None, contained: bool = False) -> None:
         self.job = job
-        self._group = group
+        self._group, self._contained = group, contained
         self.status: int | None = None
         self.user_cpu_s = self.system_cpu_s = 0.0
         self.peak_memory_bytes = 0
@@ -87,6 +87,10 @@ class Brood:
             self._note(filter(None, map(procfs.look, self._group.pids()[:_MOST_COUNTED])))
             self._group.kill()
         found = [child for child in procfs.descendants(os.getpid()) if child.state != "Z"]
+        if signum == signal.SIGTERM:
+            # Without the image's file server the job could do nothing more in its grace. And what passes
+            # signals on would tell the job twice.
+            found = self._only_job(found) or found
         for process in found:
             procfs.send(process, signum)
         if signum == signal.SIGKILL:
@@ -94,5 +98,10 @@ class Brood:
         self._note(found)
         return len(self.struck) > known
 
+    def _only_job(self, processes: Iterable[procfs.Process]) -> list[procfs.Process]:
+        """Without those that are only there for its container."""
+        return [one for one in processes if not self._contained or not procfs.attends_container(one.pid)]
+
     def _note(self, processes: Iterable[procfs.Process]) -> None:
-        self.struck.update((process.pid, process.start) for process in processes if process.pid != self.job)
+        others = [process for process in processes if process.pid != self.job]
+        self.struck.update((process.pid, process.start) for process in self._only_job(others))

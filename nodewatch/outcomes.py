@@ -25,6 +25,8 @@ REQUEUED = "its node was told to give its jobs back"
 _KILL_PREFIX = f"{CANCELLED}: "
 OUT_OF_MEMORY = "out of memory"
 _GIB = 1 << 30
+_SIGNALS_FROM = 128
+_UNKNOWN_SIGNAL = "unknown"
 
 
 class Next(Enum):
@@ -87,7 +89,8 @@ def _ended_by(ended: ExitRecord) -> EndedBy:
         return EndedBy.TIME_LIMIT if ended.kill_reason.startswith(TIME_LIMIT) else EndedBy.KILLED
     if ended.start_error is not None:
         return EndedBy.NOT_STARTED
-    if ended.over_memory or (ended.oom_kills and ended.signal is not None):
+    struck = ended.signal is not None or ended.exit_code == _SIGNALS_FROM + signal.SIGKILL
+    if ended.over_memory or (ended.oom_kills and struck):
         # A job that comes to a good end all the same has lost a process that it could do without.
         return EndedBy.EXIT if ended.exit_code == 0 else EndedBy.OUT_OF_MEMORY
     return EndedBy.EXIT if ended.signal is None else EndedBy.SIGNAL
@@ -118,7 +121,14 @@ def describe(ended: ExitRecord) -> str:
         return _explain_memory(ended)
     if ended.signal is not None:
         return f"killed by signal {ended.signal} ({signal_name(ended.signal)})"
-    return f"exit code {ended.exit_code}"
+    return f"exit code {ended.exit_code}{_name_told_signal(ended.exit_code)}"
+
+
+def _name_told_signal(exit_code: int | None) -> str:
+    """A shell and a container tell by their exit code that a signal ended what they ran."""
+    number = (exit_code or 0) - _SIGNALS_FROM
+    known = signal_name(number)
+    return f", as after signal {number} ({known})" if known != _UNKNOWN_SIGNAL else ""
 
 
 def _explain_memory(ended: ExitRecord) -> str:
@@ -144,7 +154,7 @@ def signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
-        return "unknown"
+        return _UNKNOWN_SIGNAL
 
 
 def count_losses(ending: Ending, ticket: Ticket, losses: list[Loss]) -> Ending:

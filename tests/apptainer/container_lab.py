@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nodewatch.process import adopt
 from nodewatch.process.records import read_session
 from nodewatch.process.runner import procfs
 from tests.lab import Daemon, Lab
@@ -19,11 +21,12 @@ from tests.lab.unprivileged import command
 class ContainerLab(Lab):
     """``image`` is what its batches run, ``uid`` whose its daemons are; None: of who runs the tests.
 
-    ``folder`` is in one that this user may write to.
+    ``folder`` is in one that this user may write to. ``seen`` are the containers that a test waited for.
     """
 
     image: Path = Path()
     uid: int | None = None
+    seen: list[Container] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         with self.acting():
@@ -46,6 +49,22 @@ class ContainerLab(Lab):
     def node(self, name: str, *arguments: str, before: Iterable[str] = (), **more: Any) -> Daemon:
         as_user = () if self.uid is None else command(())
         return super().node(name, *arguments, before=[*before, *as_user], **more)
+
+    def end_all(self) -> None:
+        super().end_all()
+        for process in (process for container in self.seen for process in container.processes()):
+            # Only where a test has failed.
+            procfs.send(process, signal.SIGKILL)
+
+    def mounts(self) -> list[str]:
+        """What is mounted from files of this lab, or of its images, and stays so when a container is gone."""
+        loops = Path("/sys/block").glob("loop*/loop/backing_file")
+        found = [
+            f"loop {text}" for text in map(_read, loops) if str(self.folder) in text or "image.sif" in text
+        ]
+        return found + [
+            line for line in _read(Path("/proc/self/mountinfo")).splitlines() if str(self.folder) in line
+        ]
 
     def drop(self, name: str, job_file: Mapping[str, Any], files: Mapping[str, str] | None = None) -> str:
         with self.acting():
@@ -75,14 +94,52 @@ class ContainerLab(Lab):
         )
 
 
-def session_of(attempt: Path) -> int:
-    """The number of the session of a job in a container that runs."""
-    found = read_session(attempt)
-    assert found is not None, f"no container runs in {attempt}"
-    return found[0]
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
-def members(session: int) -> list[procfs.Process]:
-    """All processes of a session, whatever they are there for."""
-    processes = (procfs.look(int(name)) for name in os.listdir("/proc") if name.isdecimal())
-    return [one for one in processes if one and one.session == session and one.state not in "ZX"]
+@dataclass(frozen=True)
+class Container:
+    """A job's container while it runs: its attempt's folder on the node, and the number of its session."""
+
+    attempt: Path
+    session: int
+
+    def processes(self) -> list[procfs.Process]:
+        """All of the session, whatever they are there for."""
+        found = (procfs.look(int(name)) for name in os.listdir("/proc") if name.isdecimal())
+        return [one for one in found if one and one.session == self.session and one.state not in "ZX"]
+
+    def own(self) -> list[procfs.Process]:
+        """Those of the job itself."""
+        return [one for one in self.processes() if not procfs.attends_container(one.pid)]
+
+    def runner(self) -> int:
+        run = adopt(self.attempt)
+        assert run is not None
+        with run:
+            return run.pid
+
+
+def wait_up(lab: ContainerLab, node: Daemon, key: str, job: str) -> Container:
+    """Until the script of a job has made the file ``up``: what there is of its container then."""
+
+    def look() -> Container | None:
+        for attempt in node.scratch.glob(f"runs/{key}/{job}~*"):
+            found = read_session(attempt)
+            if found and any((save / "up").exists() for save in _saves(node, key)):
+                return Container(attempt, found[0])
+        return None
+
+    lab.wait(look, 20, f"{key}/{job} is up")
+    container = look()
+    assert container is not None
+    lab.seen.append(container)
+    return container
+
+
+def _saves(node: Daemon, key: str) -> Iterator[Path]:
+    return node.scratch.glob(f"work/{key}*/distribute_save")

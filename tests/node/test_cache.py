@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError, Thread
 
 import pytest
 
-from nodewatch.cache import Cache, CorruptObject
+from nodewatch.cache import Cache, CorruptObject, copy_checked
 from spoold.records import Input
 from spoold.spool import Spool, init_spool
 from spoold.store import add_object
@@ -42,6 +44,49 @@ def test_the_longest_unused_goes_first(spool: Spool, tmp_path: Path) -> None:
     large = put(spool, tmp_path, "d" * 100)
     assert cache.fetch(spool, large).read_text() == "d" * 100
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [large.sha256]
+
+
+def test_what_is_lent_stays_and_is_there_once(spool: Spool, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", most_bytes=15)
+    image, other = (put(spool, tmp_path, letter * 10) for letter in "ab")
+    cache.lend(spool, image, tmp_path / "lent")
+    os.utime(tmp_path / "lent", (0, 0))
+    # Another daemon finds it lent, too.
+    cache = Cache(tmp_path / "cache", most_bytes=15)
+    cache.fetch(spool, other)
+    cache.lend(spool, image, tmp_path / "again")
+    assert (tmp_path / "lent").samefile(tmp_path / "again")
+    for name in ("lent", "again"):
+        (tmp_path / name).unlink()
+    cache.make_room(10)
+    assert {path.name for path in (tmp_path / "cache").iterdir()} <= {other.sha256}
+    with pytest.raises(FileNotFoundError):
+        cache.lend(spool, image, tmp_path / "nowhere" / "lent")
+
+
+def test_two_who_want_it_at_once_bring_it_once(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path / "cache", most_bytes=1000)
+    image = put(spool, tmp_path, "image")
+    both, brought = Barrier(2), []
+
+    def bring(source: Path, target: Path, sha256: str) -> None:
+        brought.append(target)
+        # The second one would come here too, if it didn't wait for us.
+        with suppress(BrokenBarrierError):
+            both.wait(0.3)
+        copy_checked(source, target, sha256)
+
+    monkeypatch.setattr("nodewatch.cache.copy_checked", bring)
+    names = [tmp_path / "one", tmp_path / "two"]
+    threads = [Thread(target=cache.lend, args=(spool, image, name)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(brought) == 1
+    assert names[0].samefile(names[1])
 
 
 @pytest.mark.parametrize("damage", ["change", "remove"])

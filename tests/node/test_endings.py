@@ -52,6 +52,14 @@ TIME = explain_time(7200.0, 0.0)
             EndedBy.OUT_OF_MEMORY,
             "out of memory: its node had none left when it used 300 MiB; say what it needs with resources: {memory: 300M}",
         ),
+        (ended(137), Outcome.FAILED, EndedBy.EXIT, "exit code 137, as after signal 9 (SIGKILL)"),
+        (ended(255), Outcome.FAILED, EndedBy.EXIT, "exit code 255"),
+        (
+            ended(137, oom_kills=1, peak_memory_bytes=300 << 20),
+            Outcome.FAILED,
+            EndedBy.OUT_OF_MEMORY,
+            "out of memory: its node had none left when it used 300 MiB; say what it needs with resources: {memory: 300M}",
+        ),
         (ended(0, oom_kills=1), Outcome.DONE, EndedBy.EXIT, ""),
         (ended(1, oom_kills=1), Outcome.FAILED, EndedBy.EXIT, "exit code 1"),
         (

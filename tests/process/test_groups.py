@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -72,6 +73,35 @@ def test_a_paused_job_stands_still_without_being_signalled(grouped: Bench) -> No
     }
     resume(run)
     wait_until(lambda: find_processes(run) != before, what="it forks again")
+    stop(run, "enough")
+    finish(run)
+
+
+SERVED = """\
+squashfuse_ll -f -o ro packed served &
+until [ -e served/file ]; do sleep 0.01; done
+echo ready
+while :; do dd if=served/file of=/dev/null bs=4k iflag=direct status=none; done
+"""
+
+
+def test_a_job_stands_still_though_it_waits_for_its_own_file_server(grouped: Bench) -> None:
+    """Once that is frozen, who waits for it never leaves the kernel, so that the kernel never calls it frozen."""
+    if os.geteuid() != 0 or not shutil.which("squashfuse_ll") or not shutil.which("mksquashfs"):
+        pytest.skip("needs root, squashfuse and squashfs-tools")
+    folder = grouped.new_dir("files")
+    (folder / "file").write_bytes(os.urandom(1 << 20))
+    making = f"mksquashfs {folder}/file packed -quiet -no-progress >&2 && mkdir served"
+    run = grouped.start("unshare", "-m", "sh", "-c", f"{making} && {SERVED}")
+    wait_for_line(run, "ready")
+    frozen = []
+    for _ in range(12):
+        pause(run)
+        assert not spends(run, 0.05)
+        frozen.append(read_count(folder_of(run) / "cgroup.events", "frozen"))
+        resume(run)
+        wait_until(lambda: spends(run, 0.05), what="it goes on")
+    assert 0 in frozen, "it was caught in the middle of a read"
     stop(run, "enough")
     finish(run)
 

@@ -4,41 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from distribute_cli.polling import poll
 from distribute_compute_config.errors import DistributeError
+from spoold.local_node import LocalNode, NodeOptions
+from spoold.private import PrivateSpool, open_private
 from spoold.snapshot import list_batches
-from spoold.spool import Settings, Spool, init_spool
 
 NODES = ("node-1", "node-2")
 #: A folder with this file was made by a demonstration, which may remove it again.
 MARKER = ".distribute-demo"
-#: Quick enough to watch; a lab of real machines keeps the defaults.
-_SETTINGS = Settings(heartbeat_s=2.0, lease_s=30.0, settle_s=0.2, rescan_s=0.2)
-_START_S = 30.0
 _END_S = 20.0
-_LOG_LINES = 5
-_NODEWATCH = "from nodewatch.main import main; main()"
 
 
 class DemoFailed(DistributeError):
     """The demonstration can't go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class DemoNode:
-    """A running daemon and where it logs."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    log: Path
 
 
 def find_example() -> Path:
@@ -66,7 +49,7 @@ def require_compiler() -> None:
         )
 
 
-def make_spool(folder: Path) -> Spool:
+def make_spool(folder: Path) -> PrivateSpool:
     """A new spool in ``folder``, in place of an earlier demonstration's. Raises DemoFailed."""
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARKER).exists():
@@ -74,71 +57,35 @@ def make_spool(folder: Path) -> Spool:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).touch()
-    return init_spool(folder / "spool", _SETTINGS)
+    return open_private(folder)
 
 
 @contextmanager
-def running_nodes(folder: Path, spool: Spool, keep: bool) -> Iterator[list[DemoNode]]:
+def running_nodes(private: PrivateSpool, keep: bool) -> Iterator[list[LocalNode]]:
     """Two daemons that are ready. Unless ``keep``, they and their jobs are gone at the end.
 
-    Raises DemoFailed if one doesn't come up.
+    Raises NodeFailed if one doesn't come up.
     """
-    nodes: list[DemoNode] = []
+    cores = max(1, (os.cpu_count() or 1) // len(NODES))
+    nodes = [LocalNode(private, NodeOptions(cores), name) for name in NODES]
     try:
-        for name in NODES:
-            nodes.append(_start(folder, spool, name))
-        _await_ready(spool, nodes)
+        for node in nodes:
+            node.ensure()
+        for node in nodes:
+            node.wait_ready()
         yield nodes
     except BaseException:
-        _stop(spool, nodes)
+        _stop(private, nodes)
         raise
     if not keep:
-        _stop(spool, nodes)
+        _stop(private, nodes)
 
 
-def _start(folder: Path, spool: Spool, name: str) -> DemoNode:
-    cores = max(1, (os.cpu_count() or 1) // len(NODES))
-    log = folder / f"{name}.log"
-    argv = [sys.executable, "-c", _NODEWATCH, "--spool", str(spool.root), "--name", name]
-    argv += ["--scratch", str(folder / f"{name}.scratch"), "--cores", str(cores)]
-    with open(log, "wb") as opened:
-        # A session of its own: Ctrl-C is for us, and we end it in good order.
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=opened, stderr=opened, start_new_session=True
-        )
-    return DemoNode(name, process, log)
-
-
-def _await_ready(spool: Spool, nodes: list[DemoNode]) -> None:
-    from distribute_cli.marking import look_at_node
-    from distribute_cli.reports.nodes import Life
-
-    def look() -> bool | None:
-        for node in nodes:
-            if node.process.poll() is not None:
-                raise DemoFailed(f"{node.name} ended at once", _last_lines(node.log), f"see: {node.log}")
-        reports = [look_at_node(spool, node.name, time.time()) for node in nodes]
-        # A lease comes first; what the node has to say of itself follows.
-        return True if all(one.life is Life.LIVE and one.started_at for one in reports) else None
-
-    if poll(look, _START_S, every_s=0.1) is None:
-        raise DemoFailed("the nodes don't come up", f"waited {_START_S:.0f} s", f"see: {nodes[0].log}")
-
-
-def _last_lines(log: Path) -> str:
-    return " | ".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-
-
-def _stop(spool: Spool, nodes: list[DemoNode]) -> None:
-    """Cancel what still runs (a job outlives its daemon), then end the daemons, by pid."""
+def _stop(private: PrivateSpool, nodes: list[LocalNode]) -> None:
+    """Cancel what still runs (a job outlives its daemon), then end the daemons."""
+    spool = private.spool
     for ref in list_batches(spool):
         spool.ops.write_new(ref.folder.kill(), b"the demonstration was stopped\n")
     poll(lambda: None if list_batches(spool) else True, _END_S, every_s=0.1)
     for node in nodes:
-        node.process.terminate()
-    for node in nodes:
-        try:
-            node.process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            node.process.kill()
-            node.process.wait()
+        node.stop(_END_S)

@@ -23,7 +23,7 @@ DEFAULT_EVICT_GRACE_S = 30.0
 _KEYS = frozenset(
     {
         "spool", "name", "scratch", "cores", "memory", "gpus", "reserve", "capabilities", "without",
-        "cache_size", "min_free", "steward", "cgroups", "pause", "evict_grace", *ASIDE_KEYS,
+        "cache_size", "min_free", "steward", "cgroups", "pause", "evict_grace", "idle_exit", *ASIDE_KEYS,
     }
 )  # fmt: skip
 _LISTS = frozenset({"capabilities", "without"})
@@ -45,6 +45,7 @@ class NodeConfig:
     ``cores``, ``memory_bytes`` and ``gpus`` are what jobs may use; what is kept back for the machine's owner
     is taken off already, and the first ``reserved_cores`` of the machine are its owner's. ``evict``: a pause
     ends the jobs, for other nodes to do them, after at most ``evict_grace_s`` seconds for a checkpoint.
+    ``idle_exit_s``: the daemon ends when there was nothing to do for so many seconds; None: it doesn't.
     """
 
     spool: Path
@@ -63,6 +64,7 @@ class NodeConfig:
     aside: AsideSettings = field(default_factory=AsideSettings)
     evict: bool = False
     evict_grace_s: float = DEFAULT_EVICT_GRACE_S
+    idle_exit_s: float | None = None
 
     @property
     def capacity(self) -> Capacity:

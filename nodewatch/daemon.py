@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-from dataclasses import dataclass
 from threading import Event, Thread
 
 from distribute_compute_config.errors import DistributeError
@@ -13,9 +12,11 @@ from nodewatch.cache import Cache
 from nodewatch.capabilities import find_abilities
 from nodewatch.config import NodeConfig
 from nodewatch.guard import Guard
+from nodewatch.idling import IdleExit
 from nodewatch.inheritance import Inheritance
 from nodewatch.lease import NodeLease
 from nodewatch.ledger import Ledger
+from nodewatch.orders import Orders
 from nodewatch.outcomes import FENCED
 from nodewatch.presence import (
     describe_node,
@@ -34,6 +35,7 @@ from nodewatch.topology import lend, read_siblings
 from nodewatch.uploading import Uploader
 from nodewatch.workers import Work, Workers
 from spoold.daemon import StewardLoop
+from spoold.drops import has_drops
 from spoold.leases import LeaseHeld, SettingsMismatch, require_agreement
 from spoold.mounts import is_local
 from spoold.spool import Spool
@@ -47,20 +49,12 @@ _LONGEST_REST_S = 60.0
 _TIDY_ROUNDS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What a daemon is told from outside; ``wake`` ends its waiting."""
-
-    stop: Event
-    requeue: Event
-    wake: Event
-
-
 class Node:
     """One workstation's daemon. ``run`` works until ``stop``; with ``requeue`` it gives its jobs back."""
 
     def __init__(self, spool: Spool, config: NodeConfig, orders: Orders, guard: Guard) -> None:
         self._spool, self._config = spool, config
+        self._orders = orders
         self._stop, self._requeue, self._wake = orders.stop, orders.requeue, orders.wake
         self._scratch, self._supervisor, self._guard = guard.scratch, guard.supervisor, guard
         self._abilities = find_abilities(config)
@@ -99,6 +93,7 @@ class Node:
                 lambda: Slot(tools), self._take_next, self._rest, self._wake.set, self._stop, self._requeue
             )
             self._workers = Workers(work, self._queue, self._ledger)
+            self._idle_exit = self._make_idle_exit()
             self._reporter = Reporter(
                 self._spool,
                 self._config,
@@ -179,11 +174,25 @@ class Node:
                 self._reporter.stir()
                 return claimed
             self._trouble = ""
+            if self._idle_exit and self._idle_exit.is_due():
+                self._orders.end()
+                return None
         except (OSError, DistributeError) as error:
             self._trouble = str(error).splitlines()[0]
             _log.error("%s", error)
         self._await_hint()
         return None
+
+    def _make_idle_exit(self) -> IdleExit | None:
+        after_s, guard = self._config.idle_exit_s, self._guard
+        if after_s is None:
+            return None
+        return IdleExit(after_s, self._is_needed, guard.lock_door, guard.unlock_door)
+
+    def _is_needed(self) -> bool:
+        """Whether anything is left that this node could be for. Drops first: they become batches."""
+        busy = any(slot.claimed for slot in self._workers.slots) or self._uploader.waiting
+        return bool(busy) or has_drops(self._spool) or self._queue.needs_us()
 
     def _claim_next(self) -> Claimed | None:
         if not self._free() or self._nothing_there() or not self._queue.look():
@@ -253,8 +262,7 @@ class Node:
         for slot in self._workers.slots:
             if slot.claimed:
                 slot.end(slot.claimed, FENCED)
-        for order in (self._requeue, self._stop, self._wake):
-            order.set()
+        self._orders.end(requeue=True)
 
     def _start_steward(self) -> Thread:
         assert self._steward is not None

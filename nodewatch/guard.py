@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from filelock import FileLock
+
 from nodewatch.config import NodeConfig
 from nodewatch.owner import Aside, OwnerWatch
 from nodewatch.scratch import Scratch
 from nodewatch.supervisor import Supervisor
+
+#: Who asks whether a daemon lives takes its lock for an instant.
+_PATIENCE_S = 0.5
 
 
 class Guard:
@@ -22,11 +27,12 @@ class Guard:
         self.scratch = Scratch(config.scratch, config.min_free_bytes)
         self.on_aside: Callable[[], None] = lambda: None
         self._config = config
+        self._door: FileLock | None = None
 
     def __enter__(self) -> Guard:
         """Raises ScratchUnusable or ScratchInUse."""
         self.scratch.make(self._config.spool)
-        self._lock = self.scratch.lock()
+        self._lock = self.scratch.lock(_PATIENCE_S)
         self.scratch.write_pid()
         self.supervisor = Supervisor(self.scratch, self._config.evict)
         self.supervisor.adopt_earlier()
@@ -39,6 +45,16 @@ class Guard:
         self.owner.close()
         self.supervisor.close()
         self._lock.release()
+
+    def lock_door(self) -> bool:
+        """Until this process ends, nobody asks whether a daemon lives here; False if somebody does now."""
+        # Kept here, as the scratch folder is let go of first: until that, the answer would be yes.
+        self._door = self.scratch.lock_door()
+        return self._door is not None
+
+    def unlock_door(self) -> None:
+        if self._door:
+            self._door.release()
 
     def _step_aside(self, aside: Aside) -> None:
         self.supervisor.step_aside(aside)

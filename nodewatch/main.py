@@ -80,17 +80,21 @@ def _read_config(context: click.Context, parameter: click.Parameter, value: Path
 @click.option(
     "--evict-grace", default="30s", show_default=True, help="Most that a job gets to write a checkpoint."
 )
+@click.option("--idle-exit", metavar="DURATION", help="End when there was nothing to do for so long.")
+@click.option("--leash", is_flag=True, help="End, and end the jobs too, when standard input is closed.")
 @click.option("--stop", is_flag=True, help="End the daemon that runs with this scratch folder.")
 @click.option("--requeue", is_flag=True, help="With --stop: end its jobs too, for other nodes to do them.")
 @click.option("--verbose", is_flag=True, help="Tell more.")
 @click.version_option(package_name="distribute-lab")
-def command(spool: Path, verbose: bool, stop: bool, requeue: bool, **values: Any) -> None:
+def command(spool: Path, verbose: bool, leash: bool, stop: bool, requeue: bool, **values: Any) -> None:
     """Take jobs from SPOOL that this workstation can run, run them, and archive their results.
 
     A SIGTERM, or --stop, ends the daemon and leaves a running job alone: the next daemon goes on with it.
     """
     if requeue and not stop:
         raise click.UsageError("--requeue says how to --stop; use both")
+    if leash and stop:
+        raise click.UsageError("--leash is for a daemon that works, and --stop ends one: give one of them")
     config = replace(_make_config(spool, **values), aside=click.get_current_context().meta[_ASIDE])
     if stop:
         from nodewatch.stopping import end_daemon, is_tidy
@@ -99,10 +103,10 @@ def command(spool: Path, verbose: bool, stop: bool, requeue: bool, **values: Any
         # It gives nothing back if it was told while it waited for its lease, or was ending already.
         if not requeue or (ended and is_tidy(config.scratch)):
             return
-    _work(config, verbose, requeue)
+    _work(config, verbose, requeue, leash)
 
 
-def _work(config: NodeConfig, verbose: bool, requeue: bool) -> None:
+def _work(config: NodeConfig, verbose: bool, requeue: bool, leash: bool) -> None:
     from nodewatch.guard import Guard
     from spoold.main import crash_loudly, set_up_logging
     from spoold.spool import open_spool
@@ -113,7 +117,7 @@ def _work(config: NodeConfig, verbose: bool, requeue: bool) -> None:
         # Nothing runs here: no folder is made for a spool that is none.
         open_spool(config.spool)
     with Guard(config) as guard:
-        left_running = _work_on(guard, config, requeue)
+        left_running = _work_on(guard, config, requeue, leash)
     if left_running:
         # Not by sys.exit: the lease's finaliser would remove its file, and others would requeue the job.
         logging.shutdown()
@@ -121,9 +125,10 @@ def _work(config: NodeConfig, verbose: bool, requeue: bool) -> None:
         os._exit(0)
 
 
-def _work_on(guard: Guard, config: NodeConfig, requeue: bool) -> bool:
+def _work_on(guard: Guard, config: NodeConfig, requeue: bool, leash: bool) -> bool:
     """Until told to stop; whether something goes on without us."""
-    from nodewatch.daemon import Node, Orders
+    from nodewatch.daemon import Node
+    from nodewatch.orders import Orders, end_with_input
     from nodewatch.stopping import REQUEUE_SIGNAL
     from spoold.leases import require_agreement
     from spoold.main import end_on_signal
@@ -139,6 +144,8 @@ def _work_on(guard: Guard, config: NodeConfig, requeue: bool) -> bool:
     if requeue:
         # No daemon runs here; what an earlier one left is given back by one that takes nothing new.
         orders.requeue.set()
+    if leash:
+        end_with_input(sys.stdin.fileno(), orders)
     require_agreement(opened, orders.stop, opened.layout.node(config.name).lease)
     return Node(opened, config, orders, guard).run()
 
@@ -159,6 +166,7 @@ def _make_config(
     cgroups: bool,
     pause: str,
     evict_grace: str,
+    idle_exit: str | None,
 ) -> NodeConfig:
     from distribute_compute_config.quantities import parse_duration, parse_memory
     from nodewatch.config import (
@@ -179,8 +187,9 @@ def _make_config(
         raise BadConfig("--cache-size, --min-free or --memory can't be read", str(error)) from error
     try:
         evict_grace_s = parse_duration(evict_grace)
+        idle_exit_s = None if idle_exit is None else parse_duration(idle_exit)
     except ValueError as error:
-        raise BadConfig("--evict-grace can't be read", str(error)) from error
+        raise BadConfig("--evict-grace or --idle-exit can't be read", str(error)) from error
     size, reserved_cores = measure(cores, memory_bytes, gpus, reserve)
     return NodeConfig(
         spool,
@@ -197,6 +206,7 @@ def _make_config(
         cgroups,
         evict=pause == "evict",
         evict_grace_s=evict_grace_s,
+        idle_exit_s=idle_exit_s,
     )
 
 

@@ -181,6 +181,11 @@ class Queue:
         """The batches with work, by ``NAMESPACE/BATCH``, as of now."""
         return {ref.key: ref for ref in list_batches(self._spool)}
 
+    def needs_us(self) -> bool:
+        """Whether a batch with work is there that this node might be for, now or later."""
+        with self._lock:
+            return any(ref.key not in self._useless for ref in list_batches(self._spool))
+
     def forget(self, key: str) -> None:
         """Drop what is listed of a batch that fails here; the next listing knows it."""
         with self._lock:

@@ -14,12 +14,17 @@ from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import AttemptFolder, attempt_folder, attempts_of
 from nodewatch.folders import remove, replace_text
 from nodewatch.trees import Tree
+from spoold.local_node import ALIVE_NAME, DOOR_NAME
 from spoold.tickets import Ticket
 
 #: What stands in a scratch folder; ``lost+found`` where it is a file system of its own.
 _ENTRIES = frozenset(
-    {"runs", "work", "cache", "lock", "pid", "pid.new", "pause", "pause.json", "pause.new", "lost+found"}
-)
+    {
+        "runs", "work", "cache", ALIVE_NAME, DOOR_NAME, "pid", "pid.new", "pause", "pause.json", "pause.new",
+        "lost+found",
+    }
+)  # fmt: skip
+_POLL_S = 0.02
 
 
 class ScratchInUse(DistributeError):
@@ -99,23 +104,33 @@ class Scratch:
                 f"{self.path} can't be used as scratch", str(error), "give this node another --scratch"
             ) from error
         strange = sorted(set(found) - _ENTRIES)
-        if strange and "lock" not in found:
+        if strange and ALIVE_NAME not in found:
             raise ScratchUnusable(
                 f"{self.path} can't be used as scratch",
                 f"it holds {strange[0]!r}, so it is in use for something else",
                 f"give a folder that is new or empty, such as --scratch {self.path / 'nodewatch'}",
             )
 
-    def lock(self) -> FileLock:
+    def lock(self, within_s: float = 0.0) -> FileLock:
         """Take the folder for this daemon. Raises ScratchInUse."""
         # A native lock is right here: this is a local disk, and the lock goes with the process.
-        lock = FileLock(self.path / "lock", timeout=0)
+        lock = FileLock(self.path / ALIVE_NAME, timeout=within_s, poll_interval=_POLL_S)
         try:
             lock.acquire()
         except Timeout as error:
             raise ScratchInUse(
                 f"{self.path} is used by another nodewatch", "", "give this node another --scratch"
             ) from error
+        return lock
+
+    def lock_door(self) -> FileLock | None:
+        """Keep others from starting a daemon here; None if one of them does just that."""
+        # A thread takes it, and the process keeps it.
+        lock = FileLock(self.path / DOOR_NAME, timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            return None
         return lock
 
     def write_pid(self) -> None:

@@ -111,6 +111,11 @@ def look_at(spool: Spool, name: str) -> Drop | None:
     return Drop(name, path, kind, info.st_uid, _drop_id(name, kind, info), version_of(info), info.st_mtime)
 
 
+def has_drops(spool: Spool) -> bool:
+    """Whether anything waits to be admitted, complete or not."""
+    return any(look_at(spool, name) is not None for name in spool.ops.names(spool.layout.incoming))
+
+
 def find_ignored(spool: Spool, name: str) -> str | None:
     """Why a name in ``incoming/`` is left alone although it isn't hidden; None if it is a drop, or gone."""
     if name.startswith(".") or look_at(spool, name) is not None:

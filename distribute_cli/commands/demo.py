@@ -18,7 +18,7 @@ import click
 from distribute_cli.output import say, tell
 
 if TYPE_CHECKING:
-    from distribute_cli.demo_lab import DemoNode
+    from spoold.local_node import LocalNode
 
 _ENDED_BY_SIGNAL = 128
 
@@ -44,10 +44,11 @@ def command(folder: Path, keep: bool) -> None:
     started_s = time.monotonic()
     require_compiler()
     jobfile = find_example()
-    spool = make_spool(folder)
+    private = make_spool(folder)
+    spool = private.spool
     tell(f"a spool and two nodes in {folder}")
     results = folder / "results"
-    with running_nodes(folder, spool, keep) as nodes:
+    with running_nodes(private, keep) as nodes:
         try:
             _type(spool.root, "nodes")
             _type(spool.root, "add", str(jobfile), "--wait")
@@ -104,10 +105,10 @@ def _name_program() -> Path:
     return ours.relative_to(Path.cwd()) if ours.is_relative_to(Path.cwd()) else ours
 
 
-def _tell_leftovers(spool: Path, nodes: list[DemoNode]) -> None:
+def _tell_leftovers(spool: Path, nodes: list[LocalNode]) -> None:
     say("\nlook around in the spool, it is plain files:")
     say(f"  ls {spool}/finished/examples/cavity/done")
     say(f"  {_name_program()} --spool {spool} status examples/cavity")
     if nodes:
         say("the two nodes go on; end them with:")
-        say(f"  kill {' '.join(str(node.process.pid) for node in nodes)}")
+        say(f"  kill {' '.join(str(node.pid) for node in nodes)}")

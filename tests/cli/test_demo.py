@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from distribute_cli import demo_lab
+from spoold.local_node import NodeFailed
 from spoold.snapshot import find_batch, list_nodes, read_node, read_tickets
 from spoold.spool import open_spool
 from spoold.tickets import State
@@ -86,30 +87,31 @@ def is_claimed(folder: Path) -> bool:
     return ref is not None and bool(read_tickets(spool, ref.folder).by_state[State.CLAIMED])
 
 
-def test_a_daemon_that_does_not_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_that_does_not_start_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    monkeypatch.setattr(demo_lab, "_NODEWATCH", "import sys; sys.exit('no scratch for you')")
-    spool = demo_lab.make_spool(folder)
-    told = pytest.raises(demo_lab.DemoFailed, match="no scratch for you")
-    with told, demo_lab.running_nodes(folder, spool, keep=False):
+    private = demo_lab.make_spool(folder)
+    (folder / "node-1.scratch").mkdir()
+    (folder / "node-1.scratch" / "thesis.tex").touch()
+    told = pytest.raises(NodeFailed, match="thesis")
+    with told, demo_lab.running_nodes(private, keep=False):
         raise AssertionError("it came up")
     assert left_behind(folder) == []
 
 
 def test_nodes_that_are_kept_are_named(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    spool = demo_lab.make_spool(folder)
-    with demo_lab.running_nodes(folder, spool, keep=True) as nodes:
+    private = demo_lab.make_spool(folder)
+    with demo_lab.running_nodes(private, keep=True) as nodes:
         pass
     try:
-        assert list_nodes(spool) == ["node-1", "node-2"]
-        assert {(read_node(spool, node.name) or node).pid for node in nodes} == {  # type: ignore[union-attr]
-            node.process.pid for node in nodes
+        assert list_nodes(private.spool) == ["node-1", "node-2"]
+        assert {(read_node(private.spool, node.name) or node).pid for node in nodes} == {
+            node.pid for node in nodes
         }
     finally:
         for node in nodes:
-            node.process.terminate()
-            node.process.wait()
+            node.stop(20)
+    assert not any(node.lives() for node in nodes)
 
 
 def test_an_earlier_demo_is_replaced_and_nothing_else_is(run: Run, tmp_path: Path) -> None:

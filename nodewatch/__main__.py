@@ -1,0 +1,5 @@
+"""``python -m nodewatch``."""
+
+from nodewatch.main import main
+
+main()

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from distribute_compute_config.quantities import parse_duration as parse_duration
     from distribute_compute_config.quantities import parse_memory as parse_memory
     from distribute_compute_config.schema import json_schema as json_schema
-    from distribute_compute_config.slurm import Slurm as Slurm
+    from distribute_compute_config.slurm_options import Slurm as Slurm
     from distribute_compute_config.templates import template as template
 
 _MODULES = {
@@ -90,7 +90,7 @@ _MODULES = {
     "problems": ("JobFileError", "Mark", "Problem"),
     "quantities": ("format_duration", "format_memory", "parse_duration", "parse_memory"),
     "schema": ("json_schema",),
-    "slurm": ("Slurm",),
+    "slurm_options": ("Slurm",),
     "templates": ("template",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -40,7 +40,7 @@ from distribute_compute_config.fields import (
     complain,
 )
 from distribute_compute_config.problems import describe_loc
-from distribute_compute_config.slurm import Slurm
+from distribute_compute_config.slurm_options import Slurm
 from distribute_compute_config.strict import StrictModel
 
 

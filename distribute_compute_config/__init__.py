@@ -1,4 +1,4 @@
-"""The job file: its models, and loading it strictly with line numbers.
+"""The job file: making one in Python, its models, and loading it strictly with line numbers.
 
 Names are imported when first used, so that ``import distribute_compute_config`` costs nothing.
 """
@@ -9,6 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from distribute_compute_config.building.batches import apptainer_config as apptainer_config
+    from distribute_compute_config.building.batches import command_config as command_config
+    from distribute_compute_config.building.batches import description as description
+    from distribute_compute_config.building.batches import metadata as metadata
+    from distribute_compute_config.building.batches import python_config as python_config
+    from distribute_compute_config.building.calls import WrongType as WrongType
+    from distribute_compute_config.building.calls import WrongValue as WrongValue
+    from distribute_compute_config.building.combinations import Combinations as Combinations
+    from distribute_compute_config.building.combinations import sweep as sweep
+    from distribute_compute_config.building.jobs import command_job as command_job
+    from distribute_compute_config.building.jobs import job as job
+    from distribute_compute_config.building.jobs import python_job as python_job
+    from distribute_compute_config.building.keywords import BatchKeywords as BatchKeywords
+    from distribute_compute_config.building.keywords import JobKeywords as JobKeywords
+    from distribute_compute_config.building.keywords import SlurmKeywords as SlurmKeywords
+    from distribute_compute_config.building.parts import command_initialize as command_initialize
+    from distribute_compute_config.building.parts import file as file
+    from distribute_compute_config.building.parts import initialize as initialize
+    from distribute_compute_config.building.parts import python_initialize as python_initialize
+    from distribute_compute_config.building.parts import resources as resources
+    from distribute_compute_config.building.parts import slurm as slurm
+    from distribute_compute_config.building.writing import write_config_to_file as write_config_to_file
     from distribute_compute_config.dumping import dump_text as dump_text
     from distribute_compute_config.errors import DistributeError as DistributeError
     from distribute_compute_config.eviction import Eviction as Eviction
@@ -58,6 +80,16 @@ if TYPE_CHECKING:
     from distribute_compute_config.templates import template as template
 
 _MODULES = {
+    "building.batches": ("apptainer_config", "command_config", "description", "metadata", "python_config"),
+    "building.calls": ("WrongType", "WrongValue"),
+    "building.combinations": ("Combinations", "sweep"),
+    "building.jobs": ("command_job", "job", "python_job"),
+    "building.keywords": ("BatchKeywords", "JobKeywords", "SlurmKeywords"),
+    "building.parts": (
+        *("command_initialize", "file", "initialize", "python_initialize"),
+        *("resources", "slurm"),
+    ),
+    "building.writing": ("write_config_to_file",),
     "dumping": ("dump_text",),
     "errors": ("DistributeError",),
     "eviction": ("Eviction", "effective_eviction"),

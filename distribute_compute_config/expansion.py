@@ -93,6 +93,13 @@ def expand(data: dict[str, Any], root: Node, jobs_max: int = JOBS_MAX) -> Expans
     return Expansion(data, Origins())
 
 
+def expand_job(
+    job: dict[str, Any], sweep: Sweep, jobs_max: int = JOBS_MAX
+) -> Iterator[dict[str, Any] | Finding]:
+    """The jobs that ``job`` with this sweep stands for, or why they can't be made; places are those in it."""
+    return _spread(job, sweep, (), _Room(jobs_max))
+
+
 def _expand_section(data: dict[str, Any], root: Node, kind: str, jobs_max: int) -> Expansion:
     jobs: list[Any] = []
     origins: list[int] = []
@@ -124,10 +131,14 @@ def _expand_job(job: dict[str, Any], root: Node, loc: Loc, room: _Room) -> Itera
     here = (*loc, "sweep")
     node = find_node(root, here)
     sweep = read_sweep(node if isinstance(job["sweep"], dict) else MapNode({}, node.mark), here)
-    if not isinstance(sweep, Sweep):
+    if isinstance(sweep, Sweep):
+        yield from _spread(job, sweep, loc, room)
+    else:
         yield from sweep
-        return
-    refusal = room.enter(job, sweep, here)
+
+
+def _spread(job: dict[str, Any], sweep: Sweep, loc: Loc, room: _Room) -> Iterator[dict[str, Any] | Finding]:
+    refusal = room.enter(job, sweep, (*loc, "sweep"))
     if refusal is not None:
         yield refusal
         return

@@ -59,6 +59,11 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
     return _placeholder.sub(lambda found: values.get(found[1], found[0]), text)
 
 
+def is_parameter(name: str) -> bool:
+    """Whether a parameter may be called so."""
+    return name not in {mode.value for mode in Mode} and _parameter.fullmatch(name) is not None
+
+
 def find_placeholders(text: str) -> Iterator[str]:
     """The name in each ``{NAME}`` of ``text``, whether a sweep has it or not."""
     return (found[1] for found in _placeholder.finditer(text))

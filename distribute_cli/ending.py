@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from distribute_cli.errors import NotFound
 from distribute_cli.output import make_progress
 from distribute_cli.polling import FOR_EVER_S, poll
-from distribute_cli.reports.overview import Counts, count_latest
-from spoold.snapshot import find_batch, read_header, read_tickets
+from distribute_cli.reports.overview import Counts
+from spoold.progress import read_progress
 from spoold.spool import Spool
 
 
@@ -44,14 +44,10 @@ def wait_for_end(spool: Spool, namespace: str, batch: str) -> Counts:
 
 
 def _look(spool: Spool, namespace: str, batch: str) -> _Look:
-    for _ in range(3):
-        ref = find_batch(spool, namespace, batch)
-        header = read_header(spool, ref.folder) if ref else None
-        if ref is None or header is None:
-            # RACE: it was closed or reopened between two listings.
-            continue
-        counts = count_latest(read_tickets(spool, ref.folder).latest())
-        return _Look(counts, header.jobs_total, ref.finished and counts.ended == header.jobs_total)
-    raise NotFound(
-        f"there is no batch {namespace}/{batch} any more", f"in {spool.root}", "see: distribute status"
-    )
+    seen = read_progress(spool, namespace, batch)
+    if seen is None:
+        raise NotFound(
+            f"there is no batch {namespace}/{batch} any more", f"in {spool.root}", "see: distribute status"
+        )
+    counts = Counts(**{state.value: number for state, number in seen.counts.items()})
+    return _Look(counts, seen.jobs_total, seen.closed)

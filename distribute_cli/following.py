@@ -1,14 +1,12 @@
-"""What becomes of a drop: who submitted one wants to know whether it was taken in."""
+"""Waiting for a drop to be dealt with, as long as people like to wait."""
 
 from __future__ import annotations
 
-import secrets
-from enum import Enum
 from pathlib import Path
 
 from distribute_cli.polling import poll
 from distribute_cli.reading.nodes import has_steward
-from distribute_compute_config.errors import DistributeError
+from spoold.following import Fate, look_for
 from spoold.spool import Spool
 
 #: A steward that sleeps between two looks takes a drop well within this.
@@ -16,22 +14,6 @@ PATIENCE_S = 10.0
 #: With a live steward: it may be copying large inputs, or those of somebody else.
 _LONG_PATIENCE_S = 60.0
 _COPY_BYTES_PER_S = 20e6
-
-
-class Fate(Enum):
-    """What has become of a drop."""
-
-    TAKEN_IN = "taken in"
-    WAITING = "waiting"
-
-
-class DropRejected(DistributeError):
-    """The steward refused what was submitted."""
-
-
-def name_drop(key: str) -> str:
-    """A name for a drop about the batch ``key`` that no other drop has or had."""
-    return f"{key.replace('/', '.')}.{secrets.token_hex(4)}"
 
 
 def follow(spool: Spool, drop: Path, size_bytes: int = 0) -> Fate:
@@ -43,17 +25,6 @@ def follow(spool: Spool, drop: Path, size_bytes: int = 0) -> Fate:
     if fate is None and has_steward(spool):
         fate = poll(lambda: look_for(spool, drop), _LONG_PATIENCE_S + size_bytes / _COPY_BYTES_PER_S)
     return fate or Fate.WAITING
-
-
-def look_for(spool: Spool, drop: Path) -> Fate | None:
-    """None while the drop is in the drop box. Raises DropRejected with the steward's reason."""
-    if drop.name in spool.ops.names(spool.layout.incoming):
-        return None
-    reason = spool.layout.rejected / f"{drop.name}.reason.txt"
-    if reason.name not in spool.ops.names(spool.layout.rejected):
-        return Fate.TAKEN_IN
-    text = (spool.ops.read(reason) or b"").decode(errors="replace")
-    raise DropRejected(f"{drop.name} was rejected", "", f"{text.strip()}\nthis is kept in {reason}")
 
 
 def describe_waiting(spool: Spool) -> str:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from distribute_compute_config.building.parts import python_initialize as python_initialize
     from distribute_compute_config.building.parts import resources as resources
     from distribute_compute_config.building.parts import slurm as slurm
+    from distribute_compute_config.building.submission import Progress as Progress
+    from distribute_compute_config.building.submission import Submission as Submission
+    from distribute_compute_config.building.submission import submit as submit
     from distribute_compute_config.building.writing import write_config_to_file as write_config_to_file
     from distribute_compute_config.dumping import dump_text as dump_text
     from distribute_compute_config.errors import DistributeError as DistributeError
@@ -89,6 +92,7 @@ _MODULES = {
         *("command_initialize", "file", "initialize", "python_initialize"),
         *("resources", "slurm"),
     ),
+    "building.submission": ("Progress", "Submission", "submit"),
     "building.writing": ("write_config_to_file",),
     "dumping": ("dump_text",),
     "errors": ("DistributeError",),

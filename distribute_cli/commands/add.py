@@ -48,8 +48,8 @@ def command(jobfile: Path, dry: bool, wait: bool, as_json: bool) -> None:
         raise click.UsageError("--dry submits nothing, so there is nothing to --wait for")
     spool = current_spool()
     loaded = _load(jobfile, spool.settings.max_jobs)
+    _refuse(spool, loaded)
     plan = _plan(spool, loaded, jobfile.absolute().parent)
-    _refuse_duplicate(spool, plan)
     for warning in plan.warnings:
         tell(f"warning: {warning}")
     if dry:
@@ -80,11 +80,6 @@ def _plan(spool: Spool, loaded: LoadedJobFile, base: Path) -> Plan:
     from spoold.awaiting import read_standing
 
     sizes_bytes = {one.path: (base / one.path).stat().st_size for one in loaded.inputs()}
-    jobs, most = len(loaded.jobfile.jobs), spool.settings.max_jobs
-    if jobs > most:
-        raise DistributeError(
-            f"{loaded.source} has {jobs} jobs", f"a batch may have {most} in {spool.root}", "split it"
-        )
     awaited = {key: read_standing(spool, key) for key in loaded.jobfile.meta.after}
     return plan(loaded, sizes_bytes, _offers(spool), awaited)
 
@@ -100,14 +95,11 @@ def _offers(spool: Spool) -> list[NodeOffer]:
     ]
 
 
-def _refuse_duplicate(spool: Spool, plan: Plan) -> None:
-    """The steward would refuse it too; this spares copying the inputs first."""
-    if plan.batch in spool.ops.names(spool.layout.archive / plan.namespace):
-        raise DistributeError(
-            f"{plan.key} is there already",
-            "a name is used once",
-            f"give this batch another batch_name, or look at the first: distribute status {plan.key}",
-        )
+def _refuse(spool: Spool, loaded: LoadedJobFile) -> None:
+    """Raises DistributeError: it has too many jobs, or its name is taken."""
+    from spoold.submitting import refuse
+
+    refuse(spool, loaded)
 
 
 def _show(plan: Plan) -> None:
@@ -141,9 +133,9 @@ def _show(plan: Plan) -> None:
 
 def _drop(spool: Spool, loaded: LoadedJobFile, jobfile: Path, plan: Plan) -> tuple[Path, int]:
     """Read the inputs and put them into the drop box, whole; its path there and their size, bytes."""
-    from distribute_cli.following import name_drop
     from distribute_cli.submitting import summarise
     from spoold.bundles import collect, drop_bundle
+    from spoold.following import name_drop
     from spoold.fsops import SpoolFull
 
     with make_progress() as progress:
@@ -172,7 +164,8 @@ def _no_room(spool: Spool, size_bytes: int) -> DistributeError:
 
 def _follow(spool: Spool, plan: Plan, drop: Path, size_bytes: int) -> Submission:
     """Raises DropRejected."""
-    from distribute_cli.following import Fate, describe_waiting, follow
+    from distribute_cli.following import describe_waiting, follow
+    from spoold.following import Fate
 
     if follow(spool, drop, size_bytes) is Fate.TAKEN_IN:
         return Submission("admitted", plan, drop)
@@ -183,8 +176,8 @@ def _follow(spool: Spool, plan: Plan, drop: Path, size_bytes: int) -> Submission
 def _wait(spool: Spool, submission: Submission, drop: Path) -> Submission:
     """Raises DropRejected."""
     from distribute_cli.ending import wait_for_end
-    from distribute_cli.following import look_for
     from distribute_cli.polling import FOR_EVER_S, poll
+    from spoold.following import look_for
 
     poll(lambda: look_for(spool, drop), FOR_EVER_S)
     plan = submission.plan

@@ -35,8 +35,9 @@ def command(target: Target, failed: bool, jobs: tuple[str, ...]) -> None:
 
     They get the inputs that were submitted. Earlier results are kept beside the new ones, as JOB~ATTEMPT.
     """
-    from distribute_cli.following import Fate, describe_waiting, follow
+    from distribute_cli.following import describe_waiting, follow
     from distribute_cli.permissions import require_submitter
+    from spoold.following import Fate
 
     spool = current_spool()
     assert target.batch is not None
@@ -104,8 +105,8 @@ def _check_dependencies(specs: Iterable[JobSpec], latest: Latest, again: set[str
 
 def _request(spool: Spool, ref: BatchRef, tickets: list[Ticket]) -> Path:
     """Drop the request, whole; returns its path."""
-    from distribute_cli.following import name_drop
     from spoold.codec import encode
+    from spoold.following import name_drop
     from spoold.layout import FILE_MODE
     from spoold.records import RetryRequest
 

@@ -162,7 +162,7 @@ def test_a_rejection_shows_the_steward_s_reason(
     run: Run, builder: SpoolBuilder, job_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two people submit one name at the same time: neither saw the other's."""
-    monkeypatch.setattr("distribute_cli.commands.add._refuse_duplicate", lambda spool, plan: None)
+    monkeypatch.setattr("spoold.submitting.refuse", lambda spool, loaded: None)
     with steward(builder.spool):
         run("add", job_file)
         error = run("add", job_file, code=1).stderr

@@ -29,9 +29,14 @@ _WANTED = {
 class WrongType(DistributeError, TypeError):
     """A function of the Python API was given a value of another type than it takes, or a wrong keyword."""
 
+    # What a traceback calls it, and how it is imported.
+    __module__ = "distribute_compute_config"
+
 
 class WrongValue(DistributeError, ValueError):
     """A function of the Python API was given a value that no job file can have."""
+
+    __module__ = "distribute_compute_config"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,8 @@ class Submission:
 
     namespace: str
     batch: str
-    spool: Spool
-    drop: Path
+    spool: Spool = field(repr=False)
+    drop: Path = field(repr=False)
     admitted: bool
 
     @property

@@ -93,7 +93,7 @@ class Call:
 
     def _explain(self, error: ErrorDetails) -> WrongType | WrongValue:
         loc, kind = error["loc"], error["type"]
-        place = describe_loc((self.parameters.get(str(loc[0]), loc[0]), *loc[1:])) if loc else "the jobs"
+        place = describe_loc((self.parameters.get(str(loc[0]), loc[0]), *loc[1:])) if loc else "the batch"
         if kind == "job_file":
             return self.wrong_value(place, error["ctx"]["why"], error["ctx"]["instead"])
         if kind == "greater_than_equal":

@@ -23,7 +23,7 @@ from distribute_compute_config.building import keywords
 FUNCTIONS = (
     "apptainer_config", "command_config", "command_initialize", "command_job", "description", "file",
     "initialize", "job", "metadata", "python_config", "python_initialize", "python_job", "resources", "slurm",
-    "sweep", "write_config_to_file",
+    "submit", "sweep", "write_config_to_file",
 )  # fmt: skip
 
 
@@ -40,6 +40,12 @@ def test_every_parameter_and_every_error_is_documented(name: str) -> None:
     for parameter in inspect.signature(function).parameters:
         assert f"``{parameter}``" in text, f"{name}: {parameter}"
     assert re.search(r"^Raises WrongType\b", text, re.M), name
+
+
+@pytest.mark.parametrize("keys", [keywords.BatchKeywords, keywords.JobKeywords, keywords.SlurmKeywords])
+def test_every_keyword_is_documented(keys: type) -> None:
+    for name in keys.__annotations__:
+        assert f"``{name}``" in (keys.__doc__ or ""), name
 
 
 def test_keywords_are_the_keys_of_a_job_file() -> None:

@@ -24,6 +24,7 @@ COMMANDS = {
     "resume": "End a pause.",
     "drain": "Let a workstation take no more jobs.",
     "pull": "Fetch results.",
+    "slurm": "Make a folder of a batch that Slurm runs.",
     "verify": "Compare archived results with their checksums.",
     "fsck": "Find, and repair, what isn't legal in a spool.",
     "profile": "Keep keyword arguments of jobs under a name.",

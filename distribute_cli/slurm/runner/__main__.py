@@ -1,0 +1,56 @@
+"""``python3 -m runner build``, ``job NAME``, or ``task LIST``: the line of LIST that Slurm's task has."""
+
+import os
+import shutil
+import sys
+from typing import List
+
+from .archiving import keep_build_output
+from .attempts import run_job
+from .records import Batch, read_batch, read_job
+from .running import Task, run
+from .surroundings import make_environment, name_node
+from .trees import make_tree, remove
+
+
+def main(arguments: List[str]) -> int:
+    """Run what is asked for in the export that is the current folder."""
+    batch = read_batch(os.getcwd())
+    what = arguments[0]
+    if what == "build":
+        return _build(batch)
+    name = arguments[1] if what == "job" else _read_task(arguments[1])
+    return run_job(batch, read_job(batch, name))
+
+
+def _read_task(path: str) -> str:
+    with open(path, encoding="utf-8") as opened:
+        return opened.read().splitlines()[int(os.environ["SLURM_ARRAY_TASK_ID"])]
+
+
+def _build(batch: Batch) -> int:
+    """Build once; what depends on this job begins only if it ends well."""
+    if os.path.exists(batch.built_mark):
+        print("built already")
+        return 0
+    tree = batch.built
+    make_tree(batch, tree)
+    output = os.path.join(batch.root, "build", "output.txt")
+    argv = batch.build or ["true"]
+    ended = run(Task(argv, tree, make_environment(batch, "", 1, tree), output, output, None, 0))
+    good = ended.exit_code == 0 and not ended.stopped
+    if ended.start_error:
+        print("it could not be started: " + ended.start_error)
+    with open(output, "rb") as opened:
+        sys.stdout.flush()
+        shutil.copyfileobj(opened, sys.stdout.buffer)
+    keep_build_output(batch, output, name_node())
+    if good:
+        with open(batch.built_mark, "w"):
+            return 0
+    remove(tree)
+    return ended.exit_code or 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

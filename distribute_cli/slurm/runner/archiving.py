@@ -1,0 +1,152 @@
+"""From what an attempt left to its folder in the archive, in the form that a spool's archive has."""
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from .records import RECORD_NAME, Batch, read_record
+from .trees import remove
+
+STDOUT, STDERR = "stdout.txt", "stderr.txt"
+_RESERVED = (STDOUT, STDERR, RECORD_NAME)
+_PREFIX = "saved-"
+_DEEPEST, _LONGEST_PATH_BYTES = 100, 2000
+
+
+class _Saved(NamedTuple):
+    """A regular file in ``distribute_save``, or the reason why it can't be archived."""
+
+    path: str
+    real: str
+    refusal: str = ""
+
+
+def list_attempts(batch: Batch, job: str) -> Tuple[Optional[Dict[str, Any]], List[int]]:
+    """The record of the job's result, if it has one, and the numbers of earlier attempts that are kept."""
+    names = os.listdir(batch.archive) if os.path.isdir(batch.archive) else []
+    kept = [name[len(job) + 1 :] for name in names if name.startswith(job + "~")]
+    return read_record(os.path.join(batch.archive, job)), sorted(int(one) for one in kept if one.isdigit())
+
+
+def set_aside(batch: Batch, job: str, attempt: int) -> None:
+    """Let an earlier attempt's result make room."""
+    os.rename(os.path.join(batch.archive, job), os.path.join(batch.archive, f"{job}~{attempt}"))
+
+
+def archive(batch: Batch, record: Dict[str, Any], output: Tuple[str, str], save: str, name: str) -> None:
+    """Move a result to ``name`` in the archive, whole and by one rename. ``record`` lacks its files."""
+    staging = batch.staging("{job}~{attempt}@{node}".format(**record))
+    remove(staging)
+    os.makedirs(staging)
+    os.makedirs(batch.archive, exist_ok=True)
+    files = [_move(path, staging, called) for path, called in zip(output, (STDOUT, STDERR))]
+    saved = list(_walk(save))
+    links = [one for one in saved if not one.refusal and one.real != os.path.join(save, one.path)]
+    # A link leads to a file that is moved afterwards.
+    for one in links:
+        shutil.copyfile(one.real, one.real + _PREFIX + "link")
+    moved = {}
+    for one in saved:
+        if not one.refusal and one not in links:
+            moved[one.path] = _move(one.real, staging, archived_name(one.path))
+    for one in links:
+        moved[one.path] = _move(one.real + _PREFIX + "link", staging, archived_name(one.path))
+    files += [moved[one.path] for one in saved if one.path in moved]
+    skipped = [f"{one.path}: {one.refusal}" for one in saved if one.refusal]
+    _write_record(os.path.join(staging, RECORD_NAME), dict(record, files=files, skipped=skipped))
+    os.rename(staging, os.path.join(batch.archive, name))
+    _flush(batch.archive)
+
+
+def archived_name(path: str) -> str:
+    """Where a saved file goes: never onto what we add, and no two onto one name."""
+    first = path.partition("/")[0]
+    while first.startswith(_PREFIX):
+        first = first[len(_PREFIX) :]
+    return _PREFIX + path if first in _RESERVED else path
+
+
+def keep_build_output(batch: Batch, output: str, node: str) -> None:
+    """What the first build on this node printed stays, as in a spool."""
+    target = os.path.join(batch.archive, f"{batch.batch}_build_output-{node}.txt")
+    os.makedirs(batch.archive, exist_ok=True)
+    if not os.path.exists(target):
+        os.chmod(output, 0o644)
+        os.rename(output, target)
+
+
+def _move(source: str, folder: str, name: str) -> Dict[str, Any]:
+    target = os.path.join(folder, name)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    executable = os.stat(source).st_mode & stat.S_IXUSR
+    os.rename(source, target)
+    os.chmod(target, 0o755 if executable else 0o644)
+    digest, size = hashlib.sha256(), 0
+    with open(target, "rb") as opened:
+        for piece in iter(lambda: opened.read(1 << 20), b""):
+            digest.update(piece)
+            size += len(piece)
+        os.fsync(opened.fileno())
+    return {"path": name, "size_bytes": size, "sha256": digest.hexdigest()}
+
+
+def _write_record(path: str, record: Dict[str, Any]) -> None:
+    with open(path, "w", encoding="utf-8") as opened:
+        opened.write(json.dumps(record, separators=(",", ":")) + "\n")
+        opened.flush()
+        os.fsync(opened.fileno())
+    os.chmod(path, 0o644)
+    _flush(os.path.dirname(path))
+
+
+def _flush(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _walk(root: str) -> Iterator[_Saved]:
+    """All that a job saved, sorted; links are followed only to regular files inside ``root``."""
+    if os.path.islink(root):
+        yield _Saved(os.path.basename(root), root, "it was replaced by a link")
+        return
+    closed = []  # type: List[OSError]
+    for folder, folders, files in os.walk(root, onerror=closed.append):
+        folders.sort()
+        base = os.path.relpath(folder, root)
+        depth = 0 if base == "." else base.count("/") + 1
+        if depth == _DEEPEST:
+            for name in folders:
+                path = os.path.join(folder, name)
+                yield _Saved(os.path.relpath(path, root), path, "too deep")
+            del folders[:]
+        linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in sorted(files + linked):
+            yield _judge(root, os.path.join(folder, name))
+    for error in closed:
+        yield _Saved(
+            os.path.relpath(error.filename, root),
+            error.filename,
+            (error.strerror or "can't be listed").lower(),
+        )
+
+
+def _judge(root: str, path: str) -> _Saved:
+    relative = os.path.relpath(path, root)
+    if len(os.fsencode(relative)) > _LONGEST_PATH_BYTES:
+        return _Saved(relative, path, "its path is too long")
+    mode = os.lstat(path).st_mode
+    if stat.S_ISREG(mode):
+        readable = os.access(path, os.R_OK)
+        return _Saved(relative, path, "" if readable else "it may not be read")
+    if not stat.S_ISLNK(mode):
+        return _Saved(relative, path, "neither a file nor a folder")
+    real, home = os.path.realpath(path), os.path.realpath(root)
+    if not real.startswith(home + os.sep) or not os.path.isfile(real):
+        return _Saved(relative, path, "a link that leads to no file inside distribute_save")
+    return _Saved(relative, real, "" if os.access(real, os.R_OK) else "it may not be read")

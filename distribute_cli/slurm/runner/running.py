@@ -1,0 +1,221 @@
+"""One process and all that comes of it: started, watched, ended, measured."""
+
+import os
+import signal
+import subprocess
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Set
+
+GRACE_S = 10.0
+MARK = "DISTRIBUTE_RUN"
+_TERM = {signal.SIGTERM, signal.SIGINT}
+
+
+class Ended(NamedTuple):
+    """How it went. ``stopped`` is ``killed`` or ``time-limit`` if it was told to end. Times as in records."""
+
+    exit_code: Optional[int]
+    signal: Optional[int]
+    start_error: str
+    stopped: str
+    started_at: float
+    ended_at: float
+    wall_s: float
+    user_cpu_s: float
+    system_cpu_s: float
+    peak_memory_bytes: int
+    read_bytes: int
+    written_bytes: int
+    oom_kills: int
+
+
+class Task(NamedTuple):
+    """``on_evict`` is the number of the signal that is passed on to the job, 0 is none."""
+
+    argv: List[str]
+    cwd: str
+    environment: Dict[str, str]
+    stdout: str
+    stderr: str
+    time_s: Optional[float]
+    on_evict: int
+
+
+def run(task: Task) -> Ended:
+    """Run a task to its end. SIGTERM to us ends it, then SIGKILL does after ``GRACE_S``."""
+    watched = _TERM | {signal.SIGCHLD} | ({signal.Signals(task.on_evict)} if task.on_evict else set())
+    signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    oom_before, started_at, begin_s = _count_oom_kills(), time.time(), time.monotonic()
+    environment = dict(task.environment)
+    environment[MARK] = task.cwd
+    stopped = ""
+    with (
+        open(task.stdout, "wb") as out,
+        open(task.stderr, "ab" if task.stderr == task.stdout else "wb") as err,
+    ):
+        try:
+            process = subprocess.Popen(
+                task.argv,
+                cwd=task.cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                preexec_fn=lambda: _begin(watched),
+            )
+        except OSError as error:
+            return _never_started(error, started_at)
+        status, usage, stopped = _watch(process.pid, task, watched, begin_s)
+    # Its status is taken: subprocess must not ask for it again.
+    process.returncode = status
+    _end_rest(task.cwd)
+    died = os.WIFSIGNALED(status)
+    return Ended(
+        exit_code=None if died else os.WEXITSTATUS(status),
+        signal=os.WTERMSIG(status) if died else None,
+        start_error="",
+        stopped=stopped,
+        started_at=started_at,
+        ended_at=time.time(),
+        wall_s=time.monotonic() - begin_s,
+        user_cpu_s=usage.ru_utime,
+        system_cpu_s=usage.ru_stime,
+        peak_memory_bytes=usage.ru_maxrss * 1024,
+        read_bytes=usage.ru_inblock * 512,
+        written_bytes=usage.ru_oublock * 512,
+        oom_kills=_count_oom_kills() - oom_before,
+    )
+
+
+def was_told_to_end() -> bool:
+    """Whether SIGTERM came while nothing ran."""
+    return bool(signal.sigpending() & _TERM)
+
+
+def _begin(watched: Set[signal.Signals]) -> None:
+    os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
+
+
+def _never_started(error: OSError, started_at: float) -> Ended:
+    reason = "{}: {}".format(error.filename or "", error.strerror or error)
+    now = time.time()
+    return Ended(None, None, reason, "", started_at, now, 0.0, 0.0, 0.0, 0, 0, 0, 0)
+
+
+def _watch(pid: int, task: Task, watched: Set[signal.Signals], begin_s: float) -> Any:
+    """Wait for the end of ``pid``; its status, what it used, and why it was told to end."""
+    stopped, kill_at_s = "", None  # type: str, Optional[float]
+    limit_at_s = None if task.time_s is None else begin_s + task.time_s
+    while True:
+        found, status, usage = os.wait4(pid, os.WNOHANG)
+        if found:
+            return status, usage, stopped
+        deadlines = [at_s for at_s in (kill_at_s, limit_at_s) if at_s is not None]
+        # Never for ever: a signal that is lost would be one too many.
+        wait_s = max(0.0, min([*deadlines, time.monotonic() + 5.0]) - time.monotonic())
+        came = signal.sigtimedwait(watched, wait_s)
+        now_s = time.monotonic()
+        if came is not None and came.si_signo in _TERM and not stopped:
+            stopped = "killed"
+        elif came is not None and came.si_signo == task.on_evict:
+            _pass_on(task)
+        elif limit_at_s is not None and now_s >= limit_at_s and not stopped:
+            stopped = "time-limit"
+        if stopped and kill_at_s is None:
+            limit_at_s, kill_at_s = None, now_s + GRACE_S
+            _signal_all(task.cwd, signal.SIGTERM, pid)
+        elif kill_at_s is not None and now_s >= kill_at_s:
+            kill_at_s = now_s + 1.0
+            _signal_all(task.cwd, signal.SIGKILL, pid)
+
+
+def _pass_on(task: Task) -> None:
+    """The signal that the job asked for, to each of its processes that has a handler for it."""
+    for pid in _find(task.cwd):
+        if _handles(pid, task.on_evict):
+            _send(pid, task.on_evict)
+
+
+def _handles(pid: int, number: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/status") as opened:
+            caught = [line.split()[1] for line in opened if line.startswith("SigCgt:")]
+    except OSError:
+        return False
+    return bool(caught) and bool(int(caught[0], 16) >> (number - 1) & 1)
+
+
+def _end_rest(cwd: str) -> None:
+    """End what the job left behind; what forks faster than it is killed is Slurm's to end."""
+    for _ in range(50):
+        if not _signal_all(cwd, signal.SIGKILL):
+            return
+        time.sleep(0.02)
+
+
+def _signal_all(cwd: str, number: int, leader: int = 0) -> bool:
+    """Whether there was anybody. ``leader`` is the job's own process, as long as it isn't reaped."""
+    found = set(_find(cwd))
+    if leader:
+        # At once, so that no shell tells of a child that was ended before it.
+        os.killpg(leader, number)
+        found = {pid for pid in found if _group_of(pid) != leader}
+    for pid in found:
+        _send(pid, number)
+    return bool(found)
+
+
+def _group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except OSError:
+        pass  # it has ended, or isn't ours any more
+
+
+def _find(cwd: str) -> List[int]:
+    """The processes that carry the mark of this run."""
+    mark = os.fsencode(f"{MARK}={cwd}")
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{name}/environ", "rb") as opened:
+                if mark in opened.read().split(b"\0"):
+                    found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def _count_oom_kills() -> int:
+    """How often the kernel ended a process of this Slurm job for want of memory; 0 where nobody counts."""
+    counted = 0
+    try:
+        with open("/proc/self/cgroup") as opened:
+            lines = opened.read().splitlines()
+    except OSError:
+        return 0
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            base = "/sys/fs/cgroup" + ("/memory" if controllers else "")
+            name = "memory.oom_control" if controllers else "memory.events"
+            counted += _read_count(base + path + "/" + name, "oom_kill")
+    return counted
+
+
+def _read_count(path: str, key: str) -> int:
+    try:
+        with open(path) as opened:
+            return sum(int(line.split()[1]) for line in opened if line.split()[:1] == [key])
+    except (OSError, ValueError, IndexError):
+        return 0

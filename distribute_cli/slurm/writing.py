@@ -1,0 +1,110 @@
+"""Writing an export: into a folder that isn't there yet, and appears whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from distribute_cli.slurm.plan import CopiedFile, Export, ExportFile
+from distribute_cli.slurm.planning import MANIFEST
+from distribute_compute_config.errors import DistributeError
+from distribute_compute_config.regular_files import open_regular
+
+Progress = Callable[[int], None]
+_PIECE_BYTES = 1 << 20
+
+
+class InTheWay(DistributeError):
+    """The folder that is to be made is there already."""
+
+
+def write_export(export: Export, base: Path, target: Path, replace: bool, progress: Progress) -> None:
+    """Make ``target``; inputs are read from ``base``, and ``progress`` is told their bytes.
+
+    With ``replace``, an export that is there is removed first. Raises InTheWay, DistributeError or OSError,
+    and what was there before is left as it was.
+    """
+    require_free(target, replace)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    private = target.with_name(f".{target.name}.{os.getpid()}.part")
+    private.mkdir()
+    try:
+        _fill(export, base, private, progress)
+        if replace and target.exists():
+            shutil.rmtree(target)
+        private.rename(target)
+    except BaseException:
+        shutil.rmtree(private, ignore_errors=True)
+        raise
+
+
+def runner_texts() -> Mapping[str, str]:
+    """The modules of the runner, by their names."""
+    folder = Path(__file__).with_name("runner")
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
+
+
+def require_free(target: Path, replace: bool) -> None:
+    """Raises InTheWay unless ``target`` may be made: nothing, or with ``replace`` an export, is there."""
+    if not os.path.lexists(target):
+        return
+    ours = not target.is_symlink() and (target / MANIFEST).is_file()
+    if not ours:
+        raise InTheWay(
+            f"{target} is there already", "it is no export, and is left as it is", "give another folder"
+        )
+    if not replace:
+        why = "it is an earlier export, with its results if it has any"
+        raise InTheWay(
+            f"{target} is there already", why, "give another folder, or add --replace to remove it"
+        )
+
+
+def _fill(export: Export, base: Path, folder: Path, progress: Progress) -> None:
+    for name in export.folders:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    #: One copy a content: what a sweep brings to thousands of jobs is there once.
+    first: dict[tuple[str, bool], Path] = {}
+    for file in export.files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(file, CopiedFile):
+            _copy_once(file, base, path, first, progress)
+        else:
+            _write(file, path)
+
+
+def _write(file: ExportFile, path: Path) -> None:
+    assert not isinstance(file, CopiedFile)
+    content = file.content if hasattr(file, "content") else file.text.encode()
+    path.write_bytes(content)
+    path.chmod(0o755 if file.executable else 0o644)
+
+
+def _copy_once(
+    file: CopiedFile, base: Path, path: Path, first: dict[tuple[str, bool], Path], progress: Progress
+) -> None:
+    known = first.setdefault((file.sha256, file.executable), path)
+    if known is not path:
+        with suppress(OSError):
+            os.link(known, path)
+            return
+    with open_regular(base / file.source) as opened, path.open("xb") as target:
+        digest = _copy(opened, target, progress if known is path else lambda size_bytes: None)
+    if digest != file.sha256:
+        raise DistributeError(f"{file.source} changed while it was read", "", "type this again")
+    path.chmod(0o755 if file.executable else 0o644)
+
+
+def _copy(opened: BinaryIO, target: BinaryIO, progress: Progress) -> str:
+    digest = hashlib.sha256()
+    while piece := opened.read(_PIECE_BYTES):
+        digest.update(piece)
+        target.write(piece)
+        progress(len(piece))
+    return digest.hexdigest()

@@ -1,0 +1,140 @@
+"""One job file, by a spool with two nodes and by a real Slurm: the archives are equal, file by file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Lab
+from tests.lab.slurm import SlurmLab
+from tests.slurm.archives import read_archive, record_keys
+from tests.slurm.exporting import batch_folder, describe, distribute, export, run_export, write_batch
+
+PYTHON = """\
+meta: {batch_name: python, namespace: lab, retries: 1}
+slurm: {time: "0:10:00"}
+python:
+  initialize:
+    build_file: make it.py
+    required_files: [{path: "a solver.c", alias: solver.c}]
+  jobs:
+    - name: "re{re}"
+      sweep: {re: [100, 400]}
+      file: run.py
+      required_files: [{path: settings.in, alias: settings.json, template: true}]
+    - {name: failing, file: fail.py}
+    - {name: after-failing, file: run.py, depends: [failing]}
+    - name: after
+      file: run.py
+      depends: [re100, re400]
+      resources: {time: 60s}
+      required_files: [{path: settings.json}]
+"""
+PYTHON_FILES = {
+    "make it.py": (
+        "import pathlib, sys\n"
+        "print(sorted(p.name for p in pathlib.Path('.').iterdir()), pathlib.Path('input/solver.c').read_text())\n"
+        "print('to stderr', file=sys.stderr, flush=True)\n"
+        "pathlib.Path('solver').write_text('built')\n"
+        "pathlib.Path('initial_files/solver.c').write_text('changed by the build')\n"
+    ),
+    "a solver.c": "int main;",
+    "settings.in": '{"re": {re}}',
+    "settings.json": "{}",
+    "run.py": (
+        "import json, os, pathlib, sys\n"
+        "save = pathlib.Path('distribute_save')\n"
+        "assert os.environ['DISTRIBUTE_SAVE'] == str(save.absolute()), os.environ['DISTRIBUTE_SAVE']\n"
+        "assert os.environ['DISTRIBUTE_CORES'] == sys.argv[1] == os.environ['OMP_NUM_THREADS']\n"
+        "names = 'NAMESPACE BATCH JOB ATTEMPT'.split()\n"
+        "print([os.environ['DISTRIBUTE_' + name] for name in names], len(sys.argv), list(save.iterdir()))\n"
+        "print(sorted(p.name for p in pathlib.Path('.').iterdir()  if p.name[0] != '.'), file=sys.stderr)\n"
+        "for path in sorted(pathlib.Path('input').iterdir()): print(path, path.read_text())\n"
+        "(save / 'deep' / 'er').mkdir(parents=True)\n"
+        "(save / 'deep' / 'er' / 'field $x.txt').write_text(pathlib.Path('solver').read_text())\n"
+        "(save / 'link').symlink_to('deep/er/field $x.txt')\n"
+        "(save / 'out').symlink_to('/etc/passwd')\n"
+        "os.mkfifo(save / 'pipe')\n"
+        "(save / 'stdout.txt').write_text('mine')\n"
+        "(save / 'run.sh').write_text('#!/bin/sh')\n"
+        "(save / 'run.sh').chmod(0o700)\n"
+        "(save / 'empty').mkdir()\n"
+    ),
+    "fail.py": "import os, pathlib\npathlib.Path('distribute_save/half').write_text(os.environ['DISTRIBUTE_ATTEMPT'])\nraise SystemExit(3)\n",
+}
+COMMAND = """\
+meta: {batch_name: command, namespace: lab}
+slurm: {time: "0:10:00"}
+command:
+  initialize:
+    build: "cat words.txt; echo 'echo \\"$@\\"' >say; chmod +x say"
+    required_files: [words.txt, tool.sh]
+  jobs:
+    - name: quoted
+      command: "./say \\"it's $HOME\\" '{cores} {tree} \\\\$x' | sed \\"s|$HOME|HOME|\\"; cat own.txt words.txt; ./tool.sh"
+      required_files: [{path: "my $own 'file'.txt", alias: own.txt}]
+    - {name: missing, command: ./no-such-program}
+    - {name: killed, command: "kill -9 $$"}
+    - {name: too-long, command: "sleep 60", resources: {time: 1s}}
+    - {name: leaving, command: "sleep 1000 & echo done >distribute_save/x"}
+"""
+COMMAND_FILES = {
+    "words.txt": "some words\n",
+    "tool.sh": "#!/bin/sh\necho tool\n",
+    "my $own 'file'.txt": "own\n",
+}
+PLAIN = """\
+meta: {batch_name: plain, namespace: lab}
+command:
+  jobs:
+    - {name: one, command: "echo $DISTRIBUTE_JOB >distribute_save/x", slurm: {ntasks: 2}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "files", "states"),
+    [
+        (
+            "python",
+            PYTHON,
+            PYTHON_FILES,
+            {"failing": "FAILED", "after-failing": "CANCELLED"},
+        ),
+        (
+            "command",
+            COMMAND,
+            COMMAND_FILES,
+            {"missing": "FAILED", "killed": "FAILED", "too-long": "FAILED"},
+        ),
+        ("plain", PLAIN, {}, {}),
+    ],
+)
+def test_slurm_and_a_spool_archive_the_same(
+    slurm_lab: SlurmLab,
+    tmp_path: Path,
+    name: str,
+    text: str,
+    files: dict[str, str],
+    states: dict[str, str],
+) -> None:
+    jobfile = write_batch(tmp_path / "in put's", text, files)
+    folder = export(jobfile, tmp_path / 'o\'ut $dir "x"')
+    ended = run_export(slurm_lab, folder)
+    assert {job: state for job, state in ended.items() if state != "COMPLETED"} == states, describe(folder)
+
+    with Lab(tmp_path / "lab") as lab:
+        lab.steward()
+        for node in ("alpha", "beta"):
+            lab.node(node)
+        done = distribute("--spool", lab.spool.root, "add", jobfile, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        lab.wait_finished(f"lab/{name}")
+    by_spool, by_slurm = batch_folder(lab.spool.root, name), batch_folder(folder, name)
+    expected, found = read_archive(by_spool), read_archive(by_slurm)
+    assert found.keys() == expected.keys()
+    for path, content in expected.items():
+        assert found[path] == content, path
+    assert record_keys(by_slurm) == record_keys(by_spool)
+    # Nothing of the work is left, and no process: `leaving` left one.
+    assert not list((folder / "work").iterdir())

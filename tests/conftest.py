@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests.lab.slurm.fixtures import slurm_lab as slurm_lab
+from tests.lab.ssh.fixtures import ssh_lab as ssh_lab
 
 _LONGEST_FIRST = (
     "nfs/test_nfs.py",

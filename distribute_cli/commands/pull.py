@@ -18,7 +18,6 @@ from distribute_compute_config.names import is_name
 if TYPE_CHECKING:
     from distribute_cli.pulling.pulling import Wanted
     from distribute_cli.reports.pulled import PullReport
-    from spoold.spool import Spool
 
 JOB_FILE = "distribute-jobs.yaml"
 _YAML = (".yaml", ".yml")
@@ -35,6 +34,10 @@ _YAML = (".yaml", ".yml")
 @click.option(
     "--save-dir", type=click.Path(file_okay=False, path_type=Path), default=Path("distribute-results"),
     show_default=True, help="Files go to SAVE_DIR/NAMESPACE/BATCH/JOB/...",
+)  # fmt: skip
+@click.option(
+    "--from", "remote", metavar="[USER@]HOST:DIR",
+    help="Fetch from another machine, by rsync: of an export for Slurm, or of a spool.",
 )  # fmt: skip
 @click.option("--attempts", is_flag=True, help="Earlier attempts that failed, too: JOB~1, JOB~2...")
 @click.option("--dry", is_flag=True, help="Say what would be pulled, and write nothing.")
@@ -54,6 +57,7 @@ def command(
     filters: tuple[str, ...],
     excludes: tuple[str, ...],
     save_dir: Path,
+    remote: str | None,
     attempts: bool,
     dry: bool,
     workers: int,
@@ -72,12 +76,12 @@ def command(
     wanted = Wanted(namespace, name, save_dir.absolute(), compiled, attempts, dry, workers)
     if not dry:
         _require_writable(wanted.save_dir)
-    report = _pull(current_spool(whole=False), wanted)
+    report = _pull(wanted, remote)
     if as_json:
         print_json(report)
     else:
         _print(report)
-    _judge(report)
+    _judge(report, remote)
 
 
 def _require_writable(folder: Path) -> None:
@@ -114,15 +118,20 @@ def _no_job_file(text: str) -> DistributeError:
     return DistributeError(f"there is no job file {text}", "", hint)
 
 
-def _pull(spool: Spool, wanted: Wanted) -> PullReport:
+def _pull(wanted: Wanted, remote: str | None) -> PullReport:
+    from distribute_cli.pulling.fetching import pull_remote
     from distribute_cli.pulling.pulling import Meter, pull
+    from distribute_cli.pulling.remotes import Remote, parse_remote
 
+    source = current_spool(whole=False) if remote is None else parse_remote(remote)
     with make_progress() as progress:
         task = progress.add_task(clean(f"{wanted.namespace}/{wanted.batch}"), total=None)
         meter = Meter(
             lambda total: progress.update(task, total=total), lambda size: progress.update(task, advance=size)
         )
-        return pull(spool, wanted, meter)
+        return (
+            pull_remote(source, wanted, meter) if isinstance(source, Remote) else pull(source, wanted, meter)
+        )
 
 
 def _print(report: PullReport) -> None:
@@ -141,18 +150,23 @@ def _print(report: PullReport) -> None:
     say(clean(summarise(report)))
 
 
-def _judge(report: PullReport) -> None:
+def _judge(report: PullReport, remote: str | None) -> None:
     """Raises what the exit code is to tell of: failures before jobs without a result."""
     from distribute_cli.reports.pulled import say_missing
 
+    key = f"{report.namespace}/{report.batch}"
     if report.failures:
         for text in report.failures:
             tell("error: " + "; ".join(clean(line.strip()) for line in text.splitlines()))
-        key = f"{report.namespace}/{report.batch}"
         tell("  what arrived stays; to fetch the rest, type the same again")
-        tell(f"  to see whether the archive is damaged: distribute verify {key}")
+        if remote is None:
+            tell(f"  to see whether the archive is damaged: distribute verify {key}")
         raise click.exceptions.Exit(ExitCode.FAILURE)
     if report.missing:
         what, *more = say_missing(report)
-        key = f"{report.namespace}/{report.batch}"
-        raise Incomplete(what, "", "\n".join([*more, f"to see why: distribute explain {key}"]))
+        why = (
+            "to fetch them when they are there, type the same again"
+            if remote
+            else f"to see why: distribute explain {key}"
+        )
+        raise Incomplete(what, "", "\n".join([*more, why]))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distribute_cli.pulling.places import Place, UnsafePath, open_file
 from distribute_cli.reports.pulled import Missing
@@ -63,20 +63,35 @@ def read_archive(
         raise no_batch(spool, f"{namespace}/{batch}")
     # Tickets first: a job that ends meanwhile is then there although it is called missing, not the reverse.
     tickets = _read_tickets(spool, namespace, batch)
-    names = sorted(spool.ops.names(place.path))
-    folders = [n for n in names if not _is_loose(n, batch) and _is_result(n, tickets, attempts)]
+    found = read_results(place, batch, attempts, executor, tickets, spool.ops.names(place.path))
+    return replace(found, missing=tuple(_list_missing(tickets, found.jobs)))
+
+
+def read_results(
+    place: Place,
+    batch: str,
+    attempts: bool,
+    executor: Executor,
+    tickets: Tickets | None = None,
+    listed: Iterable[str] | None = None,
+) -> ArchivedBatch:
+    """What stands in ``place``, a folder ``archive/NAMESPACE/BATCH`` or a copy of its records.
+
+    With ``tickets``, only what belongs to these jobs counts; none is called missing.
+    """
+    names = sorted(os.listdir(place.path) if listed is None else listed)
+    folders = [n for n in names if not _is_loose(n, batch) and _is_result(n, tickets or {}, attempts)]
     results = list(executor.map(lambda name: _read_job(place, name), folders))
-    jobs = [one for one in results if isinstance(one, ArchivedJob)]
     return ArchivedBatch(
         place,
-        tuple(jobs),
+        tuple(one for one in results if isinstance(one, ArchivedJob)),
         tuple(_read_loose(place, batch, names)),
-        tuple(_list_missing(tickets, jobs)),
+        (),
         tuple(one for one in results if isinstance(one, DistributeError)),
     )
 
 
-def _list_missing(tickets: Tickets, jobs: list[ArchivedJob]) -> Iterator[Missing]:
+def _list_missing(tickets: Tickets, jobs: Sequence[ArchivedJob]) -> Iterator[Missing]:
     """Jobs whose newest attempt has no result; after a retry, that of an earlier one is still there."""
     archived = {job.folder: job.record.attempt for job in jobs}
     for job, found in sorted(tickets.items()):

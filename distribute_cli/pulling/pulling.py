@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,18 +52,35 @@ def pull(spool: Spool, wanted: Wanted, meter: Meter) -> PullReport:
     """Raises NotFound; what goes wrong with single files is in the report."""
     with ThreadPoolExecutor(wanted.workers) as executor:
         batch = read_archive(spool, wanted.namespace, wanted.batch, wanted.attempts, executor)
-        plan = make_plan(batch, wanted.filters)
-        aside = set_aside(batch, wanted.target, wanted.dry)
-        puller = _Puller(batch.place, wanted, meter.advance)
-        try:
-            present = list(executor.map(puller.check, plan.files))
-            todo = [file for file, seen in zip(plan.files, present, strict=True) if seen is None]
-            meter.start(sum(file.size_bytes for file in todo))
-            copied = dict(zip(todo, executor.map(puller.fetch, todo), strict=True))
-        except KeyboardInterrupt:
-            puller.stopped.set()
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+        return pull_batch(batch, wanted, meter, executor, batch.place)
+
+
+def pull_batch(
+    batch: ArchivedBatch,
+    wanted: Wanted,
+    meter: Meter,
+    executor: ThreadPoolExecutor,
+    source: Place,
+    bring: Callable[[Sequence[PullFile]], None] | None = None,
+) -> PullReport:
+    """Copy what is wanted of a batch from ``source``, where ``bring`` puts what isn't there yet.
+
+    With ``bring``, the meter is told by that, and a file that was copied is removed from ``source``.
+    """
+    plan = make_plan(batch, wanted.filters)
+    aside = set_aside(batch, wanted.target, wanted.dry)
+    puller = _Puller(source, wanted, (lambda size_bytes: None) if bring else meter.advance, bring is not None)
+    try:
+        present = list(executor.map(puller.check, plan.files))
+        todo = [file for file, seen in zip(plan.files, present, strict=True) if seen is None]
+        meter.start(sum(file.size_bytes for file in todo))
+        if bring and todo and not wanted.dry:
+            bring(todo)
+        copied = dict(zip(todo, executor.map(puller.fetch, todo), strict=True))
+    except KeyboardInterrupt:
+        puller.stopped.set()
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
     files = [seen or copied[file] for file, seen in zip(plan.files, present, strict=True)]
     return _report(wanted, batch, plan, files, aside)
 
@@ -75,6 +92,7 @@ class _Puller:
     source: Place
     wanted: Wanted
     advance: Callable[[int], None]
+    moving: bool = False
     stopped: Event = field(default_factory=Event)
 
     def check(self, file: PullFile) -> PulledFile | None:
@@ -91,6 +109,8 @@ class _Puller:
             return PulledFile(file.name, file.size_bytes, Action.WANTED)
         try:
             copy_file(file, self.source, self.wanted.target, self._advance)
+            if self.moving:
+                self.source.path.joinpath(*file.parts).unlink()
         except (DistributeError, OSError) as error:
             return _failed(file, error)
         return PulledFile(file.name, file.size_bytes, Action.COPIED)

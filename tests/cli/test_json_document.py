@@ -14,8 +14,10 @@ import pytest
 from cluster.options import Keyword
 from distribute_cli.commands.add import Submission
 from distribute_cli.commands.profile import ProfileLine
+from distribute_cli.commands.slurm import ExportReport
 from distribute_cli.exit_codes import MEANINGS, ExitCode
 from distribute_cli.reports import awaiting, batch, checking, explanation, nodes, overview, pulled, soundness
+from distribute_cli.slurm.submitting import Submitted
 from distribute_cli.submitting import Plan
 from spoold.awaiting import Standing
 from spoold.checking import Kind, Severity
@@ -57,6 +59,8 @@ OBJECTS: dict[str, Any] = {
     "plan": Plan,
     "pull report": pulled.PullReport,
     "pulled file": pulled.PulledFile,
+    "export report": ExportReport,
+    "accepted submission": Submitted,
     "results report": soundness.ResultsReport,
     "difference": Difference,
     "spool report": soundness.SpoolReport,
@@ -111,7 +115,7 @@ def test_every_key_is_documented_in_its_order(title: str) -> None:
 
 
 def test_what_is_printed_is_what_the_page_says(
-    builder: SpoolBuilder, run: Run, run_json: Callable[..., Any]
+    builder: SpoolBuilder, run: Run, run_json: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(builder)
     Path("good.yaml").write_text(
@@ -129,6 +133,11 @@ def test_what_is_printed_is_what_the_page_says(
     check("pull report", run_json("pull", "anna/live", code=5), seen)
     for one in run_json("check", "good.yaml", "bad.yaml", code=1)["files"]:
         check("file check", one, seen)
+    Path("sbatch").write_text("#!/bin/sh\necho 12\n")
+    Path("sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(Path.cwd()), prepend=":")
+    Path("good.yaml").write_text(Path("good.yaml").read_text() + "slurm: {}\n")
+    check("export report", run_json("slurm", "out", "good.yaml", "--submit"), seen)
     check("results report", run_json("verify", "anna/live", code=ExitCode.UNSOUND), seen)
     check("spool report", run_json("fsck", code=ExitCode.UNSOUND), seen)
     check("profile", run_json("profile", "list")["profiles"][0], seen)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,10 @@ import pytest
 from tests.lab import Lab
 from tests.lab.slurm import SlurmLab
 from tests.slurm.archives import read_archive, record_keys
-from tests.slurm.exporting import batch_folder, describe, distribute, export, run_export, write_batch
+from tests.slurm.exporting import describe, distribute, export, read_ids, schedule, write_batch
+from tests.support import find_runs
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "slurm" / "distribute-jobs.yaml"
 
 PYTHON = """\
 meta: {batch_name: python, namespace: lab, retries: 1}
@@ -92,49 +97,57 @@ command:
 """
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "files", "states"),
-    [
-        (
-            "python",
-            PYTHON,
-            PYTHON_FILES,
-            {"failing": "FAILED", "after-failing": "CANCELLED"},
-        ),
-        (
-            "command",
-            COMMAND,
-            COMMAND_FILES,
-            {"missing": "FAILED", "killed": "FAILED", "too-long": "FAILED"},
-        ),
-        ("plain", PLAIN, {}, {}),
-    ],
-)
-def test_slurm_and_a_spool_archive_the_same(
-    slurm_lab: SlurmLab,
-    tmp_path: Path,
-    name: str,
-    text: str,
-    files: dict[str, str],
-    states: dict[str, str],
-) -> None:
-    jobfile = write_batch(tmp_path / "in put's", text, files)
-    folder = export(jobfile, tmp_path / 'o\'ut $dir "x"')
-    ended = run_export(slurm_lab, folder)
-    assert {job: state for job, state in ended.items() if state != "COMPLETED"} == states, describe(folder)
+@dataclass(frozen=True)
+class Case:
+    """A batch: where its job file is, and how those of its jobs end in Slurm that don't succeed."""
 
-    with Lab(tmp_path / "lab") as lab:
+    batch: str
+    jobfile: Path
+    states: Mapping[str, str]
+
+
+def make_cases(folder: Path) -> list[Case]:
+    texts = {"python": (PYTHON, PYTHON_FILES), "command": (COMMAND, COMMAND_FILES), "plain": (PLAIN, {})}
+    jobfiles = {name: write_batch(folder / f"{name}'s in put", *texts[name]) for name in texts}
+    return [
+        Case("lab/python", jobfiles["python"], {"failing": "FAILED", "after-failing": "CANCELLED"}),
+        Case("lab/command", jobfiles["command"], dict.fromkeys(("missing", "killed", "too-long"), "FAILED")),
+        Case("lab/plain", jobfiles["plain"], {}),
+        Case("examples/rods", EXAMPLE, {}),
+    ]
+
+
+@pytest.fixture(scope="module")
+def runs(slurm_lab: SlurmLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path]]:
+    """Each case is exported and submitted, and added to a lab of two nodes; they run side by side."""
+    folder = tmp_path_factory.mktemp("equal")
+    with Lab(folder / "lab") as lab:
         lab.steward()
+        for case in make_cases(folder):
+            schedule(slurm_lab, export(case.jobfile, folder / case.batch / 'o\'ut $dir "x"'))
+            done = distribute("--spool", lab.spool.root, "add", case.jobfile, "--json", cwd=folder)
+            assert done.returncode == 0, done.stderr
         for node in ("alpha", "beta"):
             lab.node(node)
-        done = distribute("--spool", lab.spool.root, "add", jobfile, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        lab.wait_finished(f"lab/{name}")
-    by_spool, by_slurm = batch_folder(lab.spool.root, name), batch_folder(folder, name)
+        yield lab, folder
+
+
+@pytest.mark.parametrize("number", range(4), ids=["python", "command", "plain", "example"])
+def test_slurm_and_a_spool_archive_the_same(slurm_lab: SlurmLab, runs: tuple[Lab, Path], number: int) -> None:
+    lab, base = runs
+    case = make_cases(base)[number]
+    folder = base / case.batch / 'o\'ut $dir "x"'
+    ids = read_ids(folder)
+    ended = slurm_lab.wait_ended(*ids.values())
+    states = {name: ended[one] for name, one in ids.items() if ended[one] != "COMPLETED"}
+    assert states == case.states, describe(folder)
+
+    lab.wait_finished(case.batch)
+    by_spool, by_slurm = lab.spool.root / "archive" / case.batch, folder / "archive" / case.batch
     expected, found = read_archive(by_spool), read_archive(by_slurm)
     assert found.keys() == expected.keys()
     for path, content in expected.items():
         assert found[path] == content, path
     assert record_keys(by_slurm) == record_keys(by_spool)
-    # Nothing of the work is left, and no process: `leaving` left one.
     assert not list((folder / "work").iterdir())
+    assert not find_runs(folder)

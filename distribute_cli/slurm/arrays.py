@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from distribute_cli.slurm.options import ARRAY_OUTPUT, JOB_OUTPUT, Request, request_job
+from distribute_cli.slurm.options import ARRAY_OUTPUT, JOB_OUTPUT, Request, request_jobs
 from distribute_compute_config.errors import DistributeError
 from distribute_compute_config.models import JobFile
 
@@ -39,8 +39,8 @@ def group_jobs(jobfile: JobFile) -> tuple[Array, ...]:
         )
     name = (jobfile.slurm and jobfile.slurm.job_name) or jobfile.meta.batch_name
     groups: dict[Request, list[str]] = {}
-    for job in jobfile.jobs:
-        groups.setdefault(_without_name(request_job(jobfile, job), name), []).append(job.name)
+    for job, request in request_jobs(jobfile):
+        groups.setdefault(_without_name(request, name), []).append(job.name)
     chunks = [
         (request, jobs[start : start + TASKS_MAX])
         for request, jobs in groups.items()

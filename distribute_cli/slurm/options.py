@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from distribute_compute_config.eviction import effective_eviction
@@ -42,12 +43,20 @@ class Request:
     limit_s: float | None
 
 
-def request_job(jobfile: JobFile, job: AnyJob) -> Request:
-    """What a job asks for; its ``slurm`` keys go before what ``resources`` and the like would give."""
+def request_jobs(jobfile: JobFile) -> Iterator[tuple[AnyJob, Request]]:
+    """What each job asks for; its ``slurm`` keys go before what ``resources`` and the like would give."""
+    highest = max(effective_priority(jobfile, job) for job in jobfile.jobs)
+    return ((job, _request_job(jobfile, job, highest)) for job in jobfile.jobs)
+
+
+def _request_job(jobfile: JobFile, job: AnyJob, highest: int) -> Request:
     section = effective_slurm(jobfile, job)
     asked = effective_resources(jobfile, job)
     attempts = 1 + effective_retries(jobfile, job)
-    extra = [*_evict(jobfile, job), *_nice(jobfile, job), ("requeue", ""), ("open-mode", "append")]
+    # Slurm lets users only lower a priority: the batch's highest is left alone.
+    behind = highest - effective_priority(jobfile, job)
+    nice = [("nice", str(behind))] if behind else []
+    extra = [*_evict(jobfile, job), *nice, ("requeue", ""), ("open-mode", "append")]
     return _request(section, asked, attempts, job.name, extra)
 
 
@@ -106,13 +115,6 @@ def _evict(jobfile: JobFile, job: AnyJob) -> list[tuple[str, str]]:
         return []
     grace_s = _GRACE_S if eviction.grace_s is None else eviction.grace_s
     return [("signal", f"B:{eviction.signal.removeprefix('SIG')}@{math.ceil(grace_s)}")]
-
-
-def _nice(jobfile: JobFile, job: AnyJob) -> list[tuple[str, str]]:
-    """Slurm lets users only lower a priority: the batch's highest is left alone."""
-    highest = max(effective_priority(jobfile, one) for one in jobfile.jobs)
-    behind = highest - effective_priority(jobfile, job)
-    return [("nice", str(behind))] if behind else []
 
 
 def read_time(text: str) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from distribute_cli.slurm import containers
 from distribute_cli.slurm.arrays import Array, group_jobs
 from distribute_cli.slurm.notes import list_notes
-from distribute_cli.slurm.options import Request, request_build, request_job
+from distribute_cli.slurm.options import Request, request_build, request_jobs
 from distribute_cli.slurm.plan import (
     Cluster,
     CopiedFile,
@@ -229,9 +229,8 @@ def _initialize_files(jobfile: JobFile, material: Material) -> Iterator[ExportFi
 
 
 def _job_files(jobfile: JobFile, material: Material, scripts: bool) -> Iterator[ExportFile]:
-    for job in jobfile.jobs:
+    for job, request in request_jobs(jobfile):
         folder = f"jobs/{job.name}"
-        request = request_job(jobfile, job)
         if scripts:
             yield TextFile(f"{folder}/job.sh", job_script(request, "job", job.name), executable=True)
         yield TextFile(f"{folder}/job.json", _job_record(jobfile, job, request))

@@ -13,7 +13,7 @@ SUBMITTED = "submitted.tsv"
 
 def job_script(request: Request, *arguments: str) -> str:
     """A script for sbatch that runs the export's runner."""
-    modules = "".join(f"module load -- {quote(one)} || exit 1\n" for one in request.modules)
+    modules = "".join(f"module load {quote(one)} || exit 1\n" for one in request.modules)
     # A login shell knows `module`.
     shell = "#!/bin/bash -l" if modules else "#!/bin/bash"
     return _JOB.format(

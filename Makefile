@@ -38,7 +38,11 @@ demo: $(VENV)/.made
 	@$(PREPARE) packages $(COMPILER)
 	@$(BIN)/distribute demo
 
-test: $(VENV)/.made-test
+# Not by its groups: no dependency of the project, nor of its tests.
+$(VENV)/tools/synapse/.made: tests/lab/synapse/requirements.txt | $(VENV)/.made
+	@$(PREPARE) tool synapse $<
+
+test: $(VENV)/.made-test $(VENV)/tools/synapse/.made
 	@$(PREPARE) packages $(COMPILER)
 	@$(PREPARE) extras bindfs=bindfs $(GUESTS) $(SLURM) $(REMOTE)
 	@$(PREPARE) apptainer

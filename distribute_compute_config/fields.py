@@ -109,8 +109,13 @@ def _list_one(value: object) -> object:
     return [value] if isinstance(value, str) else _empty_if_none(value)
 
 
+def is_matrix_id(text: str) -> bool:
+    """Whether ``text`` can be a Matrix user: ``@user:server``."""
+    return len(text) <= _MATRIX_ID_MAX and _matrix_id.fullmatch(text) is not None
+
+
 def _check_matrix_id(text: str) -> str:
-    if len(text) > _MATRIX_ID_MAX or not _matrix_id.fullmatch(text):
+    if not is_matrix_id(text):
         raise complain(
             f"{shorten(text)} is no Matrix user", 'write "@user:server" in quotes, or ~ for nobody'
         )

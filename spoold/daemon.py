@@ -10,6 +10,7 @@ from threading import Event
 
 from distribute_compute_config.errors import DistributeError
 from spoold.leases import describe_holder, make_lease, read_mark, try_acquire
+from spoold.notices.notifier import Notifier
 from spoold.pacing import spacing_s
 from spoold.spool import Spool
 from spoold.steward import Steward
@@ -40,6 +41,7 @@ class StewardLoop:
         self._on_work = on_work
         self._lease = make_lease(spool.layout.steward_lease, spool.settings, self._lost)
         self._steward = Steward(spool)
+        self._notifier = Notifier(spool)
         self._rounds, self._look_s = 0, 0.0
         self.holding = False
         self._mark: tuple[int, int] | None = None
@@ -50,9 +52,12 @@ class StewardLoop:
         watcher.start([self._spool.layout.incoming])
         try:
             while not self._stop.is_set():
-                self._wait(self._turn())
+                longest_s = self._turn()
+                self._notify()
+                self._wait(longest_s)
         finally:
             watcher.close()
+            self._notifier.close()
             self._give_up_office()
 
     def _turn(self) -> float:
@@ -73,6 +78,14 @@ class StewardLoop:
         if self._steward.expects_change:
             return spacing_s(_SETTLING_S, self._look_s, _SHARE, _MOST_ROUNDS * rescan_s)
         return spacing_s(rescan_s, self._look_s, _SHARE, _MOST_ROUNDS * rescan_s)
+
+    def _notify(self) -> None:
+        """Have people told what waits for that; it takes no time here, whatever a home server does."""
+        closed, self._steward.closed = self._steward.closed, False
+        try:
+            self._notifier.look(self.holding, closed)
+        except (OSError, DistributeError) as error:
+            _log.error("notices: %s", error)
 
     @property
     def sees_no_batch(self) -> bool:

@@ -32,6 +32,7 @@ JOBS_NAME = "jobs.json"
 JOB_FILE_NAME = "job.yaml"
 RECORD_NAME = ".job.json"
 KILL_NAME = "kill"
+OUTBOX_NAME = "outbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,14 @@ class Layout:
     @property
     def archive(self) -> Path:
         return self.root / "archive"
+
+    @property
+    def outbox(self) -> Path:
+        return self.root / OUTBOX_NAME
+
+    def notices(self, box: str) -> Path:
+        """The folder of the notices in one state: ``waiting``, ``sent`` or ``failed``."""
+        return self.outbox / box
 
     @property
     def steward_lease(self) -> Path:

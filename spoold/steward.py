@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 
 from filelock import SoftFileLease
 
-from spoold import drops, saves, sweeping
+from spoold import drops, sweeping
 from spoold.admission import take_in
 from spoold.awaiting import read_standing
 from spoold.claims import give_back, lose
+from spoold.closing import close
 from spoold.codec import RecordError
 from spoold.fsops import SpoolFull
 from spoold.leases import LeaseWatch, held_on_this_host, make_taking, suits_holder, try_acquire
@@ -30,7 +31,6 @@ from spoold.snapshot import (
     BatchRef,
     BatchTickets,
     Builds,
-    has_work,
     list_batches,
     list_nodes,
     read_builds,
@@ -67,6 +67,7 @@ class Steward:
         self._news = False
         self.idle = False
         self.acted = False
+        self.closed = False
 
     def sweep(self) -> bool:
         """Look at everything once and do what is due; returns whether jobs became pending.
@@ -104,7 +105,7 @@ class Steward:
 
     def admit_drops(self) -> bool:
         """Admit or reject every drop that is complete; returns whether there was one."""
-        self._news = self.acted = False
+        self._news = self.acted = self.closed = False
         names = self._spool.ops.names(self._spool.layout.incoming)
         self._settling.forget_all_but(set(names))
         for name in sorted(names):
@@ -242,27 +243,14 @@ class Steward:
             case Finish(ticket):
                 finish(self._spool, folder, ref.namespace, ref.batch, ticket)
             case Close():
-                self._close(ref)
+                close(self._spool, ref, view.header, view.latest)
+                self.closed = True
             case ClearMark(name):
                 self._marks.clear(folder.path / name, view.header)
 
     def _note_loss(self, ref: BatchRef, ticket: Ticket) -> None:
         reason = f"{ticket.node} was silent for {self._spool.settings.lease_s:g} s"
         note_loss(self._spool, ref.folder, Loss(ticket, LossCause.LOST), reason)
-
-    def _close(self, ref: BatchRef) -> None:
-        target = self._spool.layout.finished_batch(ref.namespace, ref.batch)
-        # Nobody looks for work in a finished batch: no power failure may take back what its tickets did.
-        self._spool.ops.flush()
-        self._spool.ops.move_in(ref.folder.path, target.path)
-        _log.info("%s has ended", ref.key)
-        self._spool.ops.remove_empty(self._spool.layout.staging_root / ref.namespace / ref.batch)
-        self._spool.ops.remove_empty(self._spool.layout.batches / ref.namespace)
-        if has_work(self._spool, target):
-            # RACE: somebody retried a job between our look and our rename.
-            self._spool.ops.move_in(target.path, ref.folder.path)
-            return
-        saves.sweep_batch(self._spool, ref.namespace, ref.batch)
 
     def _forget_gone(self, keys: set[str]) -> None:
         self._headers = {k: v for k, v in self._headers.items() if k in keys}

@@ -32,6 +32,7 @@ class Kind(Enum):
     LOST_TICKET = "lost-ticket"
     MODE = "mode"
     NODE_MISSING = "node-missing"
+    NOTICE_FAILED = "notice-failed"
     OBJECT_DAMAGED = "object-damaged"
     OBJECT_MISSING = "object-missing"
     OBJECTS_UNUSED = "objects-unused"

@@ -17,6 +17,7 @@ from spoold.checking.places import (
     judge_incoming,
     judge_levels,
     judge_nodes,
+    judge_outbox,
     judge_private,
     judge_rejected,
     judge_root,
@@ -77,6 +78,7 @@ class _Look:
             *_guard(layout.rejected, judge_rejected(self.spool)),
             *_guard(layout.tmp, judge_private(self.spool)),
             *_guard(layout.nodes, judge_nodes(self.spool)),
+            *_guard(layout.outbox, judge_outbox(self.spool)),
             *_guard(layout.batches, self._batches()),
         ]
         objects = Objects(self.spool, self.needed, not self.unreadable, self.checksums, self.progress)

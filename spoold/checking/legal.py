@@ -12,6 +12,7 @@ from spoold.layout import (
     JOB_FILE_NAME,
     JOBS_NAME,
     KILL_NAME,
+    OUTBOX_NAME,
     ROOT_FOLDERS,
     SETTINGS_NAME,
 )
@@ -43,7 +44,7 @@ def is_lease(name: str, base: str) -> bool:
 
 def root_type(name: str) -> Type | None:
     """What ``name`` in a spool's root must be; None if it isn't known."""
-    if name in ROOT_FOLDERS:
+    if name in ROOT_FOLDERS or name == OUTBOX_NAME:
         return Type.FOLDER
     return Type.FILE if name == SETTINGS_NAME or is_lease(name, "steward.lease") else None
 

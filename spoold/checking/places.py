@@ -29,9 +29,10 @@ from spoold.checking.legal import (
     parse_ticket,
     root_type,
 )
-from spoold.checking.looking import Type, list_folder, look_at, read_record
+from spoold.checking.looking import Read, Type, list_folder, look_at, read_record
 from spoold.layout import FILE_MODE, ROOT_FOLDERS, SETTINGS_NAME, SHARED_MODE
 from spoold.node_records import NodeInfo, NodeStatus
+from spoold.notices.records import Box, Notice, is_notice_name
 from spoold.spool import Spool
 from spoold.sweeping import OLD_S
 
@@ -116,6 +117,32 @@ def judge_saves(spool: Spool, live: set[tuple[str, str]], ended: set[tuple[str, 
                 what = "was saved by a job of no batch"
                 yield error(Kind.SAVE_LEFT, path / name, what, by_hand_remove(path / name))
     yield from judge_levels(root)
+
+
+def judge_outbox(spool: Spool) -> Iterator[Finding]:
+    """Notices; those that nobody will be told are shown, for somebody waits for them."""
+    boxes = {box.value: box for box in Box}
+    for name, type in sorted((list_folder(spool.layout.outbox) or {}).items()):
+        yield from judge_entry(spool.layout.outbox / name, type, Type.FOLDER if name in boxes else None)
+        if name in boxes and type is Type.FOLDER:
+            yield from _judge_notices(spool, boxes[name])
+
+
+def _judge_notices(spool: Spool, box: Box) -> Iterator[Finding]:
+    folder = spool.layout.notices(box.value)
+    for name, type in sorted((list_folder(folder) or {}).items()):
+        path, known = folder / name, is_notice_name(name)
+        yield from judge_entry(path, type, Type.FILE if known else None)
+        notice = read_record(Notice, path) if known and type is Type.FILE and box is not Box.SENT else Read()
+        if notice.problem:
+            what = f"can't be read: {notice.problem}"
+            yield error(Kind.UNREADABLE, path, what, f"nobody is told: {shell('rm', path)}")
+        elif notice.value and notice.value.name != name:
+            yield error(Kind.RECORD_OTHER, path, f"is of {notice.value.key}", by_hand_remove(path))
+        elif notice.value and box is Box.FAILED:
+            again = shell("mv", path, spool.layout.notices(Box.WAITING.value))
+            what = f"was never told: {notice.value.trouble}"
+            yield note(Kind.NOTICE_FAILED, path, what, f"to try again: {again}")
 
 
 def judge_nodes(spool: Spool) -> Iterator[Finding]:

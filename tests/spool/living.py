@@ -6,9 +6,13 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from spoold.checking import Finding, Kind, Severity, check
 from spoold.checking.verification import find_results, verify
+from spoold.notices import outbox
+from spoold.notices.records import Box, make_notice
+from spoold.snapshot import read_header, read_tickets
 from spoold.sweeping import sweep
 from tests.spool.faulty import KILLED_AFTER, READS, Call, Fault, Plan
 from tests.spool.lab import Lab
@@ -63,12 +67,25 @@ def check_end(lab: Lab, node: str, repeated: bool = False) -> None:
     found = check(lab.spool, checksums=True, wait=lambda _: None)
     wrong = [one for one in found if one.path.is_relative_to(nodes / node) or nodes not in one.path.parents]
     assert not wrong, wrong
+    _check_notices(lab)
     results = find_results(lab.spool, "ns", "b", None)
     assert [difference for place in results for difference in verify(place)] == []
     names = os.listdir(archived(lab))
     assert {"batch.json", "job.yaml", "a", "c", "d", "l", "t"} <= set(names)
     earlier = sorted(name.partition("~")[0] for name in names if "~" in name)
     assert earlier == ["a", "d"] or (repeated and {"a", "d"} <= set(earlier))
+
+
+def _check_notices(lab: Lab) -> None:
+    """One of this end; those of an earlier end tell fewer attempts."""
+    ref = lab.ref("b")
+    header, latest = read_header(lab.spool, ref.folder), read_tickets(lab.spool, ref.folder).latest()
+    assert header is not None
+    wanted = make_notice(header, latest, 0.0)
+    found = {notice.name: notice for notice in outbox.read_all(lab.spool, Box.WAITING)}
+    assert sorted(found) == outbox.list_names(lab.spool, Box.WAITING), "a notice can't be read"
+    assert replace(found.pop(wanted.name), ended_at=0.0) == wanted
+    assert all(notice.attempts < wanted.attempts for notice in found.values())
 
 
 def kind_of(call: Call) -> str:

@@ -24,6 +24,8 @@ from spoold.layout import FORMAT, SHARED_MODE
 from spoold.leases import make_lease, try_acquire
 from spoold.losses import Loss, LossCause, note_loss
 from spoold.node_records import NodeInfo, NodeStatus
+from spoold.notices import outbox
+from spoold.notices.records import Box, Notice
 from spoold.publication import finish, keep_attempt, publish, stage
 from spoold.records import BuildRecord, Outcome, RetryRequest
 from spoold.saves import keep_save
@@ -42,6 +44,7 @@ PLACES = {
     "JOB": NAME_PATTERN,
     "NAME": NAME_PATTERN,
     "ATTEMPT": "[1-9][0-9]*",
+    "NOTICE": f"{NAME_PATTERN}~{NAME_PATTERN}~[0-9a-f]{{32}}",
 }
 RECORDS = {
     "`batch.json`": records.BatchHeader,
@@ -61,6 +64,7 @@ RECORDS = {
     "`TICKET.lost`, `TICKET.returned`": records.LossRecord,
     "`NAME.retry`": records.RetryRequest,
     "`manifest.json`": records.BundleManifest,
+    "`NOTICE`": Notice,
 }
 
 
@@ -227,8 +231,15 @@ def live(lab: Lab) -> None:
     lab.complete(lab.ref("bundled"), "j")
     lab.sweep(steward)
     assert lab.ref("b").finished
+    _tell(lab)
     lease.release()
     office.release()
+
+
+def _tell(lab: Lab) -> None:
+    first, second = outbox.read_all(lab.spool, Box.WAITING)
+    outbox.end(lab.spool, first, Box.SENT)
+    outbox.give_up(lab.spool, second, "nobody is there")
 
 
 def _end_badly(lab: Lab, ref: BatchRef) -> None:
@@ -404,6 +415,8 @@ def test_every_record_is_documented_and_written_so(life: tuple[Lab, Witness]) ->
     for path in life[0].spool.root.rglob("*"):
         marked = {"builds": "NODE", "losses": "TICKET"}.get(path.parent.name)
         name = f"{marked}{path.suffix}" if marked else path.name
+        if path.parent.parent.name == "outbox":
+            name = "NOTICE"
         if name in documented:
             seen.add(name)
             assert list(json.loads(path.read_bytes())) == documented[name], path

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from spoold.layout import BatchFolder
+from spoold.notices import outbox
+from spoold.notices.records import Box, make_notice
 from spoold.records import JobRecord, Outcome
-from spoold.snapshot import read_header, read_jobs, read_record, read_state
+from spoold.snapshot import read_header, read_jobs, read_record, read_state, read_tickets
 from spoold.spool import Spool
 from spoold.tickets import State, Ticket
 from tests.spool.lab import tree
@@ -46,6 +49,7 @@ class Witness:
             if folder is not None:
                 self._check_tickets(batch, folder)
                 self._check_saves(batch, folder)
+                self._check_notice(batch, folder)
         self._check_published()
         self._looked = True
 
@@ -106,6 +110,16 @@ class Witness:
                     del self._saves[key]
             else:
                 assert (place / f"{job}~{attempt}").is_dir(), (job, attempt, "what was saved is gone")
+
+    def _check_notice(self, batch: str, folder: BatchFolder) -> None:
+        """For a batch that was closed there is a notice of just that end."""
+        header, latest = read_header(self._spool, folder), read_tickets(self._spool, folder).latest()
+        ended = all(state.terminal for state, _ in latest.values())
+        if header is not None and ended and folder == self._spool.layout.finished_batch("ns", batch):
+            wanted = make_notice(header, latest, 0.0)
+            notice = outbox.read(self._spool, Box.WAITING, wanted.name)
+            assert notice is not None, f"nobody will be told that {batch} has ended"
+            assert replace(notice, ended_at=0.0) == wanted
 
     def _check_attempt(self, batch: str, state: State, ticket: Ticket) -> None:
         key = (batch, ticket.job)

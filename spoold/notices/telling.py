@@ -1,0 +1,164 @@
+"""Telling what waits in the outbox, one notice after the other."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import replace
+from threading import Event
+
+from distribute_compute_config.errors import DistributeError
+from spoold.notices import outbox
+from spoold.notices.channels import Channel, Outcome, Verdict, list_channels
+from spoold.notices.gathering import Standing, gather, look_up
+from spoold.notices.records import Box, Notice, is_due, rest_s
+from spoold.notices.settings import Settings, find_settings, read_settings
+from spoold.notices.summary import tell_line
+from spoold.snapshot import find_batch
+from spoold.spool import Spool
+
+_log = logging.getLogger(__name__)
+
+#: In ``rescan_s``. Who closes a batch looks at once; others hear of it within this time.
+LOOK_ROUNDS = 20
+_RETRY_AFTER_MAX_S = 3600.0
+
+
+class Teller:
+    """Set ``more`` when there is more to tell. Ends early when ``stop`` or ``lost`` is set."""
+
+    def __init__(self, spool: Spool, stop: Event, lost: Event) -> None:
+        self._spool, self._stop, self._lost = spool, stop, lost
+        self.more = Event()
+        self._first_rest_s = LOOK_ROUNDS * spool.settings.rescan_s
+        #: Until when a channel rests, monotonic seconds, and its failures in a row.
+        self._rests: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._said = ""
+
+    def tell_all(self) -> None:
+        """All that is due now. Raises OSError, SpoolFull or RecordError."""
+        self.more.set()
+        while self.more.is_set() and not self._over():
+            self.more.clear()
+            settings, trouble = self._read_settings()
+            for name in outbox.list_names(self._spool, Box.WAITING):
+                if self._over():
+                    return
+                if self._is_pointless(name):
+                    outbox.drop(self._spool, name)
+                    continue
+                for notice in outbox.read_all(self._spool, Box.WAITING, [name]):
+                    self._handle(notice, settings, trouble)
+
+    def _is_pointless(self, name: str) -> bool:
+        if outbox.has_ended(self._spool, name):
+            # RACE: a steward that stood still has put it again.
+            return True
+        if not outbox.is_damaged(self._spool, name):
+            return False
+        # A power failure cuts a notice only before its end was flushed. If the batch ends so, it is put anew;
+        # if it was closed after all, it was retried before and has ended otherwise.
+        ref = find_batch(self._spool, *name.split("~")[:2])
+        return ref is not None and ref.finished
+
+    def _over(self) -> bool:
+        return self._stop.is_set() or self._lost.is_set()
+
+    def _read_settings(self) -> tuple[Settings, str]:
+        """Anew each time, so that a mended file counts at once; no settings, and why, if they are wrong."""
+        path = find_settings()
+        try:
+            settings, trouble = (read_settings(path) if path else Settings()), ""
+        except DistributeError as error:
+            settings, trouble = Settings(), tell_line(str(error))
+        if trouble and trouble != self._said:
+            _log.error("nobody can be told anything: %s", trouble)
+        self._said = trouble
+        return settings, trouble
+
+    def _handle(self, notice: Notice, settings: Settings, trouble: str) -> None:
+        now = time.time()
+        if notice.expires_at <= now:
+            expire(self._spool, notice)
+            return
+        if trouble:
+            if trouble != notice.trouble:
+                outbox.note(self._spool, replace(notice, trouble=trouble))
+            return
+        if not is_due(notice, now):
+            return
+        match look_up(self._spool, notice):
+            case Standing.OVERTAKEN:
+                _log.info("%s was retried before its end was told", notice.key)
+                outbox.drop(self._spool, notice.name)
+            case Standing.ENDED:
+                self._tell(notice, list_channels(settings, notice.matrix))
+
+    def _tell(self, notice: Notice, channels: list[Channel]) -> None:
+        if not channels:
+            # Nobody wants to hear of it.
+            outbox.drop(self._spool, notice.name)
+            return
+        due = [channel for channel in channels if channel.name not in notice.told]
+        ready = [channel for channel in due if self._rests.get(channel.name, 0.0) <= time.monotonic()]
+        summary = gather(self._spool, notice) if ready else None
+        if summary is None:
+            return
+        # First: whoever finds it after a crash knows that it may have been told.
+        notice = self._rest(replace(notice, tries=notice.tries + 1))
+        outbox.note(self._spool, notice)
+        for channel in ready:
+            outcome = channel.tell(summary, notice.tries, self._stop)
+            notice = self._judge(notice, channel, outcome)
+        self._settle(notice, {channel.name for channel in channels} - set(notice.told))
+
+    def _rest(self, notice: Notice, rest: float | None = None) -> Notice:
+        if rest is None:
+            rest = rest_s(self._first_rest_s, notice.tries, random.random())
+        return replace(notice, next_at=time.time() + rest)
+
+    def _judge(self, notice: Notice, channel: Channel, outcome: Outcome) -> Notice:
+        """What is kept of the outcome."""
+        name, said = channel.name, f"{channel.name}: {outcome.why}"
+        if outcome.verdict is Verdict.LATER:
+            if not self._stop.is_set():
+                _log.warning("%s is told another time: %s", notice.key, said)
+            return self._rest(replace(notice, trouble=said), self._let_rest(channel, outcome))
+        self._failures[name] = 0
+        notice = replace(notice, told=(*notice.told, name))
+        if outcome.verdict is Verdict.REFUSED:
+            return replace(notice, refusals=(*notice.refusals, said))
+        _log.info("%s: its end was told by %s", notice.key, name)
+        return notice
+
+    def _let_rest(self, channel: Channel, outcome: Outcome) -> float | None:
+        """For how long this channel can't be used at all, seconds; None where that isn't so."""
+        if not outcome.everybody:
+            return None
+        failures = self._failures[channel.name] = self._failures.get(channel.name, 0) + 1
+        if outcome.retry_after_s is None:
+            rest = rest_s(self._first_rest_s, failures, random.random())
+        else:
+            rest = min(outcome.retry_after_s, _RETRY_AFTER_MAX_S) * random.uniform(1.0, 1.1)
+        self._rests[channel.name] = time.monotonic() + rest
+        return rest
+
+    def _settle(self, notice: Notice, left: set[str]) -> None:
+        if left:
+            outbox.note(self._spool, notice)
+        elif notice.refusals:
+            outbox.give_up(self._spool, notice, "; ".join(notice.refusals))
+        else:
+            outbox.end(self._spool, notice, Box.SENT)
+
+
+def expire(spool: Spool, notice: Notice) -> None:
+    """Give up a notice that is too old."""
+    if notice.matrix is None:
+        # Nobody asked for it.
+        outbox.drop(spool, notice.name)
+        return
+    why = notice.trouble or "no host that may be the steward has a notify.yaml"
+    outbox.give_up(spool, notice, f"nobody could be told for a week: {why}")

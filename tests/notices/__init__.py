@@ -1,0 +1,1 @@
+"""Notices: what is told, by what, and that it is told once."""

@@ -21,7 +21,7 @@ from distribute_compute_config.models import (
     effective_slurm,
 )
 from distribute_compute_config.quantities import parse_duration, parse_memory
-from distribute_compute_config.slurm import Slurm
+from distribute_compute_config.slurm_options import Slurm
 
 Options = tuple[tuple[str, str], ...]
 """Long options without their dashes, each with its value; ``""`` where it has none."""

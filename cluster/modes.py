@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import os
-import re
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 from cluster import logme
+from cluster.backends.torque import Dialect, read_dialect
 from cluster.errors import ClusterError, CommandError, CommandTimeout
 from cluster.run import Finished, cmd, which
 from cluster.settings import get_option
@@ -42,11 +42,6 @@ class Mode(StrEnum):
     __hash__ = str.__hash__
 
 
-class Dialect(Enum):
-    """Who answers as ``qstat``: they differ in what -x means, in arrays, and in how jobs end."""
-
-    TORQUE = "torque"
-    OPENPBS = "openpbs"
 
 
 #: The mode of this package; None: not known yet.
@@ -117,13 +112,9 @@ def pbs_dialect() -> Dialect | None:
 
 
 def read_qstat_version(answer: Finished) -> Dialect | None:
-    """Whose answer to ``qstat --version`` this is. Pure."""
-    text = answer.stdout + answer.stderr
-    if answer.code == 0 and re.search(r"^pbs_version = \S", text, re.M):
-        return Dialect.OPENPBS
-    if answer.code == 0 and re.search(r"^version: \d", text, re.M | re.I):
-        return Dialect.TORQUE
-    return None
+    """Whose answer to ``qstat --version`` this is; None if it isn't Torque's or OpenPBS's own. Pure."""
+    dialect = read_dialect(answer.stdout + answer.stderr)
+    return dialect if answer.code == 0 and dialect is not Dialect.IMITATION else None
 
 
 def _ask(program: str) -> Finished | None:

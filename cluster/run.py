@@ -42,12 +42,13 @@ def cmd(
     stdin: str = "",
     tries: int = 1,
     timeout_s: float | None = None,
+    cwd: _Path | None = None,
 ) -> Finished:
     """Run a program, with no shell in between, and wait for its end.
 
     ``command`` is its argv, or a text that is split into one as a shell would. It is tried again while it
     ends with another code than 0, ``tries`` times in all, with growing rests. After ``timeout_s`` seconds
-    it is killed with all that it started.
+    it is killed with all that it started. ``cwd`` is the folder that it runs in, by default ours.
 
     Raises CommandError if it can't be started, CommandTimeout, or ValueError for a text that needs a shell.
     """
@@ -56,12 +57,12 @@ def cmd(
     argv = [os.fspath(word) for word in (*words, *more)]
     rest_s = _FIRST_REST_S
     for _ in range(tries - 1):
-        finished = _run_once(argv, stdin, timeout_s)
+        finished = _run_once(argv, stdin, timeout_s, cwd)
         if finished.code == 0:
             return finished
         time.sleep(rest_s)
         rest_s *= 2
-    return _run_once(argv, stdin, timeout_s)
+    return _run_once(argv, stdin, timeout_s, cwd)
 
 
 def _split(command: str) -> list[str]:
@@ -76,7 +77,7 @@ def _split(command: str) -> list[str]:
     return shlex.split(command)
 
 
-def _run_once(argv: Sequence[str], stdin: str, timeout_s: float | None) -> Finished:
+def _run_once(argv: Sequence[str], stdin: str, timeout_s: float | None, cwd: _Path | None) -> Finished:
     try:
         process = subprocess.Popen(
             argv,
@@ -85,6 +86,7 @@ def _run_once(argv: Sequence[str], stdin: str, timeout_s: float | None) -> Finis
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            cwd=cwd,
             start_new_session=True,
         )
     except (OSError, ValueError, IndexError) as error:

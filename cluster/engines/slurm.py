@@ -1,0 +1,132 @@
+"""Jobs on Slurm, by its own commands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from cluster.backends import slurm
+from cluster.engines.asking import QueueRefused, ask, make_separator, run, try_asking
+from cluster.engines.protocol import JobPlan, Poll
+from cluster.errors import ClusterError, CommandError
+from cluster.options import options_to_string
+from cluster.records import QueueJob
+from cluster.scripts import Frame, output_directives, render
+
+_SHOWN_MAX = 20
+
+
+class SlurmEngine:
+    """``sbatch``, ``squeue``, ``sacct``, ``scontrol`` and ``scancel``, found in PATH.
+
+    A job's end is learned from ``squeue``, which shows it for MinJobAge; then from the accounting database,
+    if there is one; then from what the plugin jobcomp wrote. The exit code that the job file wrote stands
+    beside its output in any case.
+    """
+
+    def render(self, plan: JobPlan) -> str:
+        directives = [
+            f"#SBATCH --job-name={plan.files.name}",
+            *options_to_string(dict(plan.options), "slurm").splitlines(),
+            *output_directives(plan.files, plan.tasks),
+        ]
+        modules = plan.options.get("modules") or ()
+        return render(
+            plan.command, Frame(plan.files, plan.working, directives, modules, plan.tasks, redirects=False)
+        )
+
+    def submit(self, plan: JobPlan, after: Sequence[str] = ()) -> str:
+        script = plan.files.script
+        return self._submit(slurm.submit_argv(script.name, after, plan.tasks), script.parent)
+
+    def submit_file(self, script: Path, after: Sequence[str] = (), extra: Sequence[str] = ()) -> str:
+        return self._submit(slurm.submit_argv(script.name, after, extra=extra), script.parent)
+
+    def _submit(self, argv: Sequence[str], folder: Path) -> str:
+        """From the folder of the job file, by its name alone: no path has to be understood by anybody."""
+        answer = ask(argv, cwd=folder)
+        job_id = slurm.parse_submitted(answer)
+        if job_id is None:
+            raise ClusterError(
+                "sbatch gave no job id",
+                f"it said {answer.strip()[:200]!r}",
+                "see whether the job is there: squeue --me",
+            )
+        return job_id
+
+    def task_id(self, job_id: str, index: int) -> str:
+        return slurm.task_id(job_id, index)
+
+    def poll(self, job_ids: Collection[str]) -> Poll:
+        asked = frozenset(job_ids)
+        if not asked:
+            return Poll(True)
+        try:
+            seen = self._ask_for(asked)
+        except CommandError as error:
+            return Poll(False, why=f"{error.what}: {error.why}")
+        except QueueRefused as error:
+            shown = self._show(asked)
+            return Poll(bool(shown), frozenset(shown), shown, f"{error.what}: {error.why}")
+        missing = asked - seen.keys()
+        if missing:
+            seen |= self._look_back(missing)
+        return Poll(True, asked, {job_id: seen[job_id] for job_id in asked & seen.keys()})
+
+    def _ask_for(self, job_ids: Collection[str]) -> dict[str, QueueJob]:
+        separator = make_separator()
+        argv = slurm.queue_argv(separator, job_ids=_whole(job_ids))
+        try:
+            answer = ask(argv)
+        except QueueRefused as error:
+            # Of one job that it doesn't know it says so; among several it passes over that one.
+            if slurm.UNKNOWN_JOB in error.why:
+                return {}
+            raise
+        return {job.job_id: job for job in slurm.parse_table(answer, separator)}
+
+    def _look_back(self, job_ids: Collection[str]) -> dict[str, QueueJob]:
+        """Of jobs that the controller has forgotten: what the database knows, or else what jobcomp wrote."""
+        separator = make_separator()
+        answer = try_asking(slurm.history_argv(separator, _whole(job_ids)))
+        if answer is None:
+            separator, answer = "|", _read_completions(_whole(job_ids))
+        return {job.job_id: job for job in slurm.parse_table(answer, separator) if job.job_id in job_ids}
+
+    def _show(self, job_ids: Collection[str]) -> dict[str, QueueJob]:
+        """One by one, by ``scontrol``: where ``squeue`` is too old for our question."""
+        shown: dict[str, QueueJob] = {}
+        for job_id in sorted(job_ids)[:_SHOWN_MAX]:
+            answer = try_asking(slurm.show_argv(job_id))
+            if answer is None:
+                break
+            shown |= {job.job_id: job for job in slurm.parse_shown(answer) if job.job_id == job_id}
+        return shown
+
+    def list_jobs(self, user: str | None, partition: str | None) -> list[QueueJob]:
+        separator = make_separator()
+        jobs = slurm.parse_table(ask(slurm.queue_argv(separator, user, partition)), separator)
+        history = try_asking(slurm.history_argv(separator, None, user, partition))
+        known = {job.job_id for job in jobs}
+        past = slurm.parse_table(history, separator) if history else []
+        return jobs + [job for job in past if job.job_id not in known]
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        if job_ids:
+            ask(slurm.cancel_argv(job_ids))
+
+    def fetch(self, plan: JobPlan, job_id: str) -> None:
+        """Slurm's jobs write into the folder themselves."""
+
+
+def _whole(job_ids: Collection[str]) -> list[str]:
+    """Arrays instead of their tasks."""
+    return sorted({job_id.partition("_")[0] for job_id in job_ids})
+
+
+def _read_completions(job_ids: Sequence[str]) -> str:
+    """What jobcomp wrote; ``sacct`` complains of what it can't read there, and fails for that."""
+    try:
+        return run(slurm.completions_argv(job_ids)).stdout
+    except CommandError:
+        return ""

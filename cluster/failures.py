@@ -1,0 +1,66 @@
+"""How jobs go wrong, as what ``wait`` and ``get`` raise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cluster.errors import ClusterError
+from cluster.records import NEVER_SATISFIED
+from cluster.states import JobState
+
+if TYPE_CHECKING:
+    from cluster.job import Job
+
+_TAIL_LINES = 5
+_ENDS = {
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "was cancelled",
+    JobState.TIMEOUT: "ran out of time",
+    JobState.OUT_OF_MEMORY: "ran out of memory",
+    JobState.NODE_FAIL: "lost its node",
+    JobState.ENDED: "ended, and nobody knows how",
+}
+
+
+class JobFailed(ClusterError):
+    """A job ended otherwise than well. ``exitcode`` is None if it has none."""
+
+    def __init__(self, what: str, why: str = "", hint: str = "", exitcode: int | None = None) -> None:
+        super().__init__(what, why, hint)
+        self.exitcode = exitcode
+
+
+class DependencyFailed(JobFailed):
+    """A job was cancelled because one that it depends on went wrong."""
+
+
+class WaitTimeout(ClusterError, TimeoutError):
+    """Jobs haven't ended in the time that somebody wanted to wait. They go on."""
+
+
+class NotSubmitted(ClusterError):
+    """Something needs a job that is submitted, and it isn't yet."""
+
+
+class AlreadySubmitted(ClusterError):
+    """A job is submitted once; make another one to run it again."""
+
+
+def describe_failure(job: Job) -> JobFailed:
+    """The error for a job that ended otherwise than well, with the last lines of its standard error."""
+    if job.reason == NEVER_SATISFIED:
+        cause = job.find_failed_dependency()
+        why = (
+            f"{cause.title}, on which it depends, {say_end(cause)}"
+            if cause
+            else "a job failed that it depends on"
+        )
+        return DependencyFailed(f"{job.title} was cancelled", why, "mend that one, and submit both again")
+    why = "\n".join(job.stderr.splitlines()[-_TAIL_LINES:]) or job.reason
+    return JobFailed(f"{job.title} {say_end(job)}", why, f"see {job.error_files[0]}", job.exitcode)
+
+
+def say_end(job: Job) -> str:
+    """``failed with exit code 7``, ``was cancelled``."""
+    said = _ENDS.get(job.state, f"is {job.state}")
+    return f"{said} with exit code {job.exitcode}" if job.state is JobState.FAILED and job.exitcode else said

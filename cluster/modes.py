@@ -42,8 +42,6 @@ class Mode(StrEnum):
     __hash__ = str.__hash__
 
 
-
-
 #: The mode of this package; None: not known yet.
 MODE: Mode | str | None = None
 

@@ -64,6 +64,7 @@ def _check_section(kind: str, section: object, number: Callable[[int], int]) -> 
         *_find_bad_dependencies(outlines),
         *islice(_find_cycles(outlines), _CYCLES_MAX),
         *_find_name_clashes(kind, section),
+        *_find_nested_mounts(kind, section),
     ]
 
 
@@ -177,6 +178,24 @@ def _claim_names(
         where = "" if name in taken else " of initialize, which every job gets"
         why = f"two files would be called {shorten(name)} in input/: this one and {shorten(holder)}{where}"
         yield Finding((*base, index), why, "write another alias for one of them")
+
+
+def _find_nested_mounts(kind: str, section: object) -> Iterator[Finding]:
+    """A mount in another one, or on it: one of the two would be hidden."""
+    mounts = _get(_get(section, "initialize"), "required_mounts")
+    earlier: list[str] = []
+    for index, mount in enumerate([mounts] if isinstance(mounts, str) else _list(mounts)):
+        if not isinstance(mount, str):
+            continue
+        clean = posixpath.normpath(mount)
+        for other in earlier:
+            if clean == other or clean.startswith(f"{other}/") or other.startswith(f"{clean}/"):
+                loc: Loc = (kind, "initialize", "required_mounts", index)
+                yield Finding(
+                    loc, f"it and the mount on {other} lie one in the other", "write only the upper one"
+                )
+                break
+        earlier.append(clean)
 
 
 def _get(value: object, key: str) -> object:

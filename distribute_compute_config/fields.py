@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from distribute_compute_config import container
 from distribute_compute_config.names import EXAMPLE, NAME_PATTERN, NAME_RULE, is_name, shorten, suggest_name
 from distribute_compute_config.quantities import (
     DURATION_FORMS,
@@ -42,7 +43,9 @@ _matrix_id = re.compile(
     r"@[!-9;-~]+:[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|@[!-9;-~]+:\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?"
 )
 _MATRIX_ID_MAX = 255
-_OWN_MOUNTS = ("/input", "/distribute_save")
+_OWN_MOUNTS = (container.INPUT, container.SAVE)
+#: Of the system, and where an image has its apps.
+_SYSTEM_MOUNTS = ("/dev", "/proc", "/sys", "/scif", "/.singularity.d")
 
 
 def complain(why: str, instead: str = "") -> PydanticCustomError:
@@ -133,6 +136,8 @@ def _check_mount(path: str) -> str:
         )
     if any(clean == "/" or own == clean or clean.startswith(f"{own}/") for own in _OWN_MOUNTS):
         raise complain(f"a mount on {clean} would hide what distribute puts there", "write another folder")
+    if any(system == clean or clean.startswith(f"{system}/") for system in _SYSTEM_MOUNTS):
+        raise complain(f"a mount on {clean} would hide what a container needs", "write another folder")
     return path
 
 

@@ -19,6 +19,7 @@ from distribute_compute_config.models import (
 )
 from distribute_compute_config.problems import Loc, Mark, Problem, describe_loc
 from distribute_compute_config.regular_files import open_regular
+from distribute_compute_config.sif import BadImage, read_image, require_app
 from distribute_compute_config.sweeps import Values
 from distribute_compute_config.template_files import (
     SIZE_MAX_BYTES,
@@ -135,6 +136,8 @@ def find_missing(
         if one.path not in complaints:
             complaints[one.path] = _complain(one.path, base / one.path)
         found = complaints[one.path]
+        if found is None and one.loc[-1] == "sif":
+            found = _judge_image(base / one.path)
         if one.values and found is None:
             if one.path not in templates:
                 templates[one.path] = _read_template(base / one.path)
@@ -152,6 +155,17 @@ def _read_template(path: Path) -> Template | Complaint:
         return f"{path} can't be read: {error.strerror}", "write the path of a file that you can read"
     except BadTemplate as error:
         return f"{path}: {error.why}", error.instead
+
+
+def _judge_image(path: Path) -> Complaint | None:
+    try:
+        with open_regular(path) as opened:
+            require_app(read_image(opened))
+    except BadImage as error:
+        return f"{path}: {error.why}", error.instead
+    except OSError as error:
+        return f"{path} can't be read: {error.strerror}", "write the path of a file that you can read"
+    return None
 
 
 def _judge_template(template: Template | Complaint, one: InputFile, contents: Contents) -> Complaint | None:

@@ -101,6 +101,7 @@ def _admit(spool: Spool, drop: Drop) -> BatchRef | None:
     # Imported here: an idle daemon needs none of it.
     from distribute_compute_config.loading import load_bytes
     from spoold.compiling import compile_batch
+    from spoold.imaging import inspect_image
     from spoold.rendering import render_templates
 
     with open_source(spool, drop) as source:
@@ -119,7 +120,8 @@ def _admit(spool: Spool, drop: Drop) -> BatchRef | None:
             contents = _snapshot(spool, source, loaded)
             submitter = identity_of(drop.uid).name
             rendered = render_templates(spool, source, loaded)
-            batch = compile_batch(loaded, contents, drop, submitter, loaded.source, rendered)
+            architecture = inspect_image(spool, loaded, contents)
+            batch = compile_batch(loaded, contents, drop, submitter, loaded.source, rendered, architecture)
             _reserve(spool, drop, batch)
     return _open(spool, drop, meta.namespace, meta.batch_name)
 

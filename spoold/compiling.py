@@ -47,8 +47,12 @@ def compile_batch(
     submitter: str,
     source: str,
     rendered: Rendered | None = None,
+    architecture: str | None = None,
 ) -> Batch:
-    """``contents`` has an entry for each path that the job file names, ``rendered`` those of templates."""
+    """``contents`` has an entry for each path that the job file names, ``rendered`` those of templates.
+
+    ``architecture`` is that of its image.
+    """
     jobfile = loaded.jobfile
     header = BatchHeader(
         format=FORMAT,
@@ -64,6 +68,7 @@ def compile_batch(
         capabilities=tuple(jobfile.meta.capabilities),
         matrix=jobfile.meta.matrix,
         after=tuple(jobfile.meta.after),
+        architecture=architecture,
     )
     jobs = BatchJobs(tuple(_compile_job(jobfile, job, contents, rendered or {}) for job in jobfile.jobs))
     return Batch(_with_initialize(header, jobfile, contents), jobs, loaded.text)

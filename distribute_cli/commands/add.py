@@ -76,12 +76,15 @@ def _load(jobfile: Path, jobs_max: int) -> LoadedJobFile:
 
 
 def _plan(spool: Spool, loaded: LoadedJobFile, base: Path) -> Plan:
+    from distribute_cli.images import look_at_image
     from distribute_cli.submitting import plan
     from spoold.awaiting import read_standing
 
     sizes_bytes = {one.path: (base / one.path).stat().st_size for one in loaded.inputs()}
     awaited = {key: read_standing(spool, key) for key in loaded.jobfile.meta.after}
-    return plan(loaded, sizes_bytes, _offers(spool), awaited)
+    image = look_at_image(loaded, base)
+    planned = plan(loaded, sizes_bytes, _offers(spool), awaited, image.architecture)
+    return replace(planned, warnings=(*planned.warnings, image.doubt)) if image.doubt else planned
 
 
 def _offers(spool: Spool) -> list[NodeOffer]:

@@ -37,14 +37,19 @@ def command(ctx: click.Context, jobfiles: tuple[str, ...], as_json: bool) -> Non
 
 def check_file(path: str) -> FileCheck:
     """Every mistake in the job file at ``path``, or what it asks for."""
+    from distribute_cli.images import look_at_image
     from distribute_cli.reports.checking import report_batch, report_problems
     from distribute_compute_config import JobFileError, load_with_inputs
 
+    base = Path(path).absolute().parent
     try:
         loaded = load_with_inputs(path, known_jobs_max())
+        image = look_at_image(loaded, base)
     except JobFileError as error:
         return report_problems(path, error.problems)
-    return report_batch(loaded, _sizes_bytes(loaded, Path(path).absolute().parent))
+    if image.doubt:
+        tell(f"warning: {image.doubt}")
+    return report_batch(loaded, _sizes_bytes(loaded, base), image.architecture)
 
 
 def _sizes_bytes(loaded: LoadedJobFile, base: Path) -> dict[str, int]:

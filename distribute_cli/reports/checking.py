@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from distribute_cli.submitting import find_needs
 from distribute_cli.words import count, say_size
 from distribute_compute_config.sweeps import say_values
 
@@ -72,15 +73,20 @@ def report_problems(file: str, problems: tuple[Problem, ...]) -> FileCheck:
     return FileCheck(file, tuple(FileProblem(p.line, p.column, p.what, p.why, p.instead) for p in problems))
 
 
-def report_batch(loaded: LoadedJobFile, sizes_bytes: Mapping[str, int]) -> FileCheck:
-    """The check of a file without mistakes; ``sizes_bytes`` by each path that it names."""
+def report_batch(
+    loaded: LoadedJobFile, sizes_bytes: Mapping[str, int], architecture: str | None = None
+) -> FileCheck:
+    """The check of a file without mistakes; ``sizes_bytes`` by each path that it names.
+
+    ``architecture`` is that of its image.
+    """
     meta = loaded.jobfile.meta
     batch = Batch(
         meta.namespace,
         meta.batch_name,
         loaded.jobfile.kind.value,
         len(loaded.jobfile.jobs),
-        tuple(meta.capabilities),
+        find_needs(loaded.jobfile, architecture),
         len(sizes_bytes),
         sum(sizes_bytes.values()),
         _report_sweeps(loaded),

@@ -9,6 +9,8 @@ from distribute_cli.reports.explanation import Cause, Evidence, Reason
 from distribute_cli.reports.nodes import Life, NodeReport, say_pause, say_paused
 from distribute_cli.reports.ranking import explain_order
 from distribute_cli.words import count, join, say_duration
+from distribute_compute_config.container import BINARIES, CAPABILITY
+from distribute_compute_config.sif import ARCHITECTURES
 from nodewatch.process.pausing import hits
 from spoold.node_records import Quarantine
 
@@ -46,11 +48,9 @@ def _explain_capabilities(
     offered = {one for node in live for one in node.capabilities}
     missing = [one for one in wanted if one not in offered]
     for one in missing:
-        near = near_names(one, offered)
-        meant = f"; did you mean {' or '.join(near)}?" if near else ""
         holders = [f"{n.name} has it, but is {_say_life(n)}" for n in evidence.nodes if one in n.capabilities]
         told = f" ({join(holders)})" if holders else ""
-        text = f"no live node has the capability {one}{told}{meant}"
+        text = f"no live node has the capability {one}{told}{_advise(evidence, one, live)}"
         yield Reason(Cause.CAPABILITY, text, jobs, capability=one)
     if not missing and not any(set(wanted) <= set(node.capabilities) for node in live):
         lacks = [
@@ -59,6 +59,20 @@ def _explain_capabilities(
         ]
         text = f"no live node has all of {join(wanted, at_most=99)}: {join(lacks)}"
         yield Reason(Cause.COMBINATION, text, jobs)
+
+
+def _advise(evidence: Evidence, missing: str, live: Sequence[NodeReport]) -> str:
+    """What could be done about a capability that no live node has; begins with a semicolon, or is empty."""
+    offered = {one for node in live for one in node.capabilities}
+    if missing == CAPABILITY:
+        said = [(node.name, one) for node in live for one in node.troubles if one.startswith(BINARIES)]
+        told = "".join(f"; {name} says: {text}" for name, text in said)
+        return told or "; install Apptainer on one and start its nodewatch anew"
+    if missing == evidence.seen.header.architecture:
+        others = " or ".join(sorted(offered & set(ARCHITECTURES.values())))
+        return f", for which its image was built; the live ones could run one for {others}"
+    near = near_names(missing, offered)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _explain_node(evidence: Evidence, node: NodeReport, jobs: tuple[str, ...]) -> Reason:

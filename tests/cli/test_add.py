@@ -18,6 +18,7 @@ from spoold.spool import Spool
 from spoold.tickets import State
 from tests.cli.conftest import Run, SpoolBuilder
 from tests.cli.daemons import end, started, steward
+from tests.sif_files import write_sif
 from tests.support import wait_until
 
 Json = Callable[..., Any]
@@ -237,12 +238,12 @@ def test_ctrl_c_leaves_the_batch_running(run: Run, builder: SpoolBuilder, job_fi
 
 def test_warns_where_no_node_runs_images(run: Run, builder: SpoolBuilder) -> None:
     builder.node("alpha", ("gcc",))
-    Path("box.sif").touch()
+    write_sif(Path("box.sif"))
     Path("job.yaml").write_text(
         "meta: {batch_name: b, namespace: n}\napptainer: {initialize: {sif: box.sif}, jobs: [{name: one}]}\n"
     )
     result = run("add", "job.yaml", "--dry")
-    assert result.stderr == "warning: no node has apptainer\n"
+    assert result.stderr == "warning: no node has apptainer\nwarning: no node has x86_64\n"
     assert "could run on: no live node" in result.stdout
 
 

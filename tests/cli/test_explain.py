@@ -15,7 +15,7 @@ from distribute_compute_config import load_text
 from spoold.bundles import collect, drop_bundle
 from spoold.layout import BatchFolder
 from spoold.node_records import JobPause, Quarantine, RunningJob
-from spoold.records import JobSpec, Outcome, Resources
+from spoold.records import Input, JobSpec, Outcome, Resources
 from spoold.tickets import State
 from tests.cli.conftest import Run, SpoolBuilder
 
@@ -59,6 +59,30 @@ def test_a_capability_that_no_live_node_has(builder: SpoolBuilder, run_json: Jso
     ]
     named = [reason["capability"] for reason in run_json("explain", "anna/cavity")["reasons"]]
     assert named == ["gfotran", "matlab"]
+
+
+def test_images_that_no_live_node_can_run(builder: SpoolBuilder, run_json: Json) -> None:
+    image = Input("box.sif", "0" * 64, 1)
+    builder.batch("anna/cavity", PENDING, image=image, architecture="aarch64")
+    builder.node("alpha", ("x86_64",))
+    builder.node("beta", ("x86_64",), troubles=("apptainer can't run images: no /dev/fuse",))
+    foreign = "no live node has the capability aarch64, for which its image was built; the live ones could run one for x86_64"
+    assert reasons(run_json) == [
+        (
+            "capability",
+            "no live node has the capability apptainer; beta says: apptainer can't run images: no /dev/fuse",
+        ),
+        ("capability", foreign),
+    ]
+    builder.batch("anna/second", PENDING, image=image)
+    builder.node("gamma", silent_s=None)
+    builder.spool.ops.remove_tree(builder.spool.layout.node("beta").path)
+    assert reasons(run_json, "anna/second") == [
+        (
+            "capability",
+            "no live node has the capability apptainer; install Apptainer on one and start its nodewatch anew",
+        )
+    ]
 
 
 def test_a_kind_that_no_node_runs(builder: SpoolBuilder, run_json: Json) -> None:

@@ -158,6 +158,6 @@ def jobfiles(draw: st.DrawFn, kinds: tuple[Kind, ...] = tuple(Kind)) -> JobFile:
         return JobFile(
             **whole, command=CommandDescription(initialize=draw(st.sampled_from([built, None])), jobs=jobs)
         )
-    mounts = draw(st.lists(names.map("/solver/{}".format), max_size=2))
+    mounts = draw(st.lists(names.map("/solver/{}".format), unique=True, max_size=2))
     image = Initialize(sif=draw(scripts), required_files=shared, required_mounts=mounts)
     return JobFile(**whole, apptainer=Description(initialize=image, jobs=jobs))

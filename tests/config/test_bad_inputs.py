@@ -217,6 +217,10 @@ VALUES = {
     "a mount that is relative": (APPTAINER.replace("MOUNT", "solver"), ["7:23: apptainer.initialize.required_mounts[0]: 'solver' is no absolute path"]),
     "a mount that climbs": (APPTAINER.replace("MOUNT", "/a/../input"), ["7:23: apptainer.initialize.required_mounts[0]: '/a/../input' is no absolute path"]),
     "a mount that hides input": (APPTAINER.replace("MOUNT", "//input/./x"), ["7:23: apptainer.initialize.required_mounts[0]: a mount on /input/x would hide"]),
+    "a mount that hides the apps": (APPTAINER.replace("MOUNT", "/scif/apps"), ["7:23: apptainer.initialize.required_mounts[0]: a mount on /scif/apps would hide what a container needs"]),
+    "a mount that hides devices": (APPTAINER.replace("MOUNT", "/dev"), ["7:23: apptainer.initialize.required_mounts[0]: a mount on /dev would hide"]),
+    "a mount in another": (APPTAINER.replace("MOUNT", "/a/b, /c, /a/./"), ["7:33: apptainer.initialize.required_mounts[2]: it and the mount on /a/b lie one in the other"]),
+    "a mount twice": (APPTAINER.replace("MOUNT", "/a, /ab, /a"), ["7:32: apptainer.initialize.required_mounts[2]: it and the mount on /a lie one in the other"]),
     "a mount that hides all": (APPTAINER.replace("MOUNT", "/"), ["7:23: apptainer.initialize.required_mounts[0]: a mount on / would hide"]),
 }  # fmt: skip
 

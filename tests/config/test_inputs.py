@@ -15,6 +15,7 @@ from distribute_compute_config import (
     load_with_inputs,
     missing_inputs,
 )
+from tests.sif_files import write_sif
 
 META = "meta:\n  batch_name: a\n  namespace: b\n"
 PYTHON = (
@@ -89,7 +90,7 @@ def test_a_tilde_is_not_expanded(tmp_path: Path) -> None:
     (problem, _) = missing_inputs(loaded, tmp_path)
     assert problem.why == f"there is no file {tmp_path}/~/image.sif: ~ is not expanded"
     (tmp_path / "~").mkdir()
-    (tmp_path / "~/image.sif").touch()
+    write_sif(tmp_path / "~/image.sif")
     (tmp_path / "a").touch()
     assert missing_inputs(loaded, tmp_path) == []
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "slurm": "Make a folder of a batch that Slurm runs.",
     "verify": "Compare archived results with their checksums.",
     "fsck": "Find, and repair, what isn't legal in a spool.",
+    "notify": "Show who wasn't told yet that a batch has ended, or try out the way.",
     "profile": "Keep keyword arguments of jobs under a name.",
     "keywords": "Show the keyword arguments of jobs.",
     "demo": "Run an example on a cluster of this machine alone.",

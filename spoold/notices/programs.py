@@ -47,15 +47,24 @@ def run_program(argv: Sequence[str], given: bytes, limit_s: float, stop: Event) 
             start_new_session=True,
         )
     with process:
-        assert process.stdout is not None
-        output = _Tail(process.stdout.fileno())
-        deadline_s = time.monotonic() + limit_s
-        while process.poll() is None:
-            if stop.is_set() or time.monotonic() > deadline_s:
-                _kill(process)
-                return Ended(process.wait(), output.read(), not stop.is_set(), stop.is_set())
-            output.await_more(stop)
-        return Ended(process.returncode, output.read())
+        try:
+            return _await_end(process, limit_s, stop)
+        except BaseException:
+            # Ctrl-C, for one: it reaches only us.
+            _kill(process)
+            raise
+
+
+def _await_end(process: subprocess.Popen[bytes], limit_s: float, stop: Event) -> Ended:
+    assert process.stdout is not None
+    output = _Tail(process.stdout.fileno())
+    deadline_s = time.monotonic() + limit_s
+    while process.poll() is None:
+        if stop.is_set() or time.monotonic() > deadline_s:
+            _kill(process)
+            return Ended(process.wait(), output.read(), not stop.is_set(), stop.is_set())
+        output.await_more(stop)
+    return Ended(process.returncode, output.read())
 
 
 class _Tail:

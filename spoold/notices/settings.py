@@ -27,8 +27,6 @@ _MATRIX_KEYS = ("homeserver", "user", "token_file")
 class BadSettings(DistributeError):
     """Nobody can be told by these settings."""
 
-    exit_code = 2
-
 
 @dataclass(frozen=True, slots=True)
 class MatrixSettings:

@@ -112,6 +112,12 @@ def summarise(notice: Notice, header: BatchHeader, spool: str, ends: list[JobEnd
     )
 
 
+def make_test(id: str, to: str, now: float) -> Summary:
+    """What is told to somebody who wants to see whether it reaches them."""
+    counts = {state.value: 0 for state in State if state in TERMINAL}
+    return Summary("test", id, "", "", "", to, "", now, now, 0.0, 0, counts, {}, (), (), "")
+
+
 def with_stderr(summary: Summary, tails: Mapping[str, bytes]) -> Summary:
     """With the last lines of what failed jobs wrote; ``tails`` has the ends of their files, by job."""
     failed = (replace(one, stderr=last_lines(tails.get(one.job, b""))) for one in summary.failed)

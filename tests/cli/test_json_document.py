@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -16,7 +17,17 @@ from distribute_cli.commands.add import Submission
 from distribute_cli.commands.profile import ProfileLine
 from distribute_cli.commands.slurm import ExportReport
 from distribute_cli.exit_codes import MEANINGS, ExitCode
-from distribute_cli.reports import awaiting, batch, checking, explanation, nodes, overview, pulled, soundness
+from distribute_cli.reports import (
+    awaiting,
+    batch,
+    checking,
+    explanation,
+    nodes,
+    notices,
+    overview,
+    pulled,
+    soundness,
+)
 from distribute_cli.slurm.submitting import Submitted
 from distribute_cli.submitting import Plan
 from spoold.awaiting import Standing
@@ -25,6 +36,9 @@ from spoold.checking.repairing import Fate
 from spoold.checking.verification import Difference, Wrong
 from spoold.drops import DropKind
 from spoold.node_records import JobPause, Limiting, Quarantine, RunningJob
+from spoold.notices.channels import Verdict
+from spoold.notices.outbox import put
+from spoold.notices.records import Box, Notice
 from spoold.records import EndedBy, Outcome, Resources
 from spoold.tickets import State
 from tests.cli.conftest import Run, SpoolBuilder
@@ -63,6 +77,10 @@ OBJECTS: dict[str, Any] = {
     "accepted submission": Submitted,
     "results report": soundness.ResultsReport,
     "difference": Difference,
+    "notices report": notices.NoticesReport,
+    "notice": notices.NoticeLine,
+    "trial report": notices.TrialReport,
+    "tried channel": notices.TriedChannel,
     "spool report": soundness.SpoolReport,
     "finding": soundness.SpoolFinding,
     "profile": ProfileLine,
@@ -82,6 +100,8 @@ WORDS: list[type[Enum]] = [
     Fate,
     Wrong,
     Standing,
+    Box,
+    Verdict,
 ]
 
 
@@ -139,6 +159,8 @@ def test_what_is_printed_is_what_the_page_says(
     Path("good.yaml").write_text(Path("good.yaml").read_text() + "slurm: {}\n")
     check("export report", run_json("slurm", "out", "good.yaml", "--submit"), seen)
     check("results report", run_json("verify", "anna/live", code=ExitCode.UNSOUND), seen)
+    check("notices report", run_json("notify"), seen)
+    check("trial report", run_json("notify", "--test", "@anna:lab.test"), seen)
     check("spool report", run_json("fsck", code=ExitCode.UNSOUND), seen)
     check("profile", run_json("profile", "list")["profiles"][0], seen)
     check("keyword", run_json("keywords", "walltime")["keywords"][0], seen)
@@ -161,6 +183,10 @@ def fill(builder: SpoolBuilder) -> None:
         quarantines=(Quarantine("anna", "b", 1.0),),
         pauses=(JobPause(9e9, "spool", ("anna/b",)),),
     )
+    put(builder.spool, Notice("0" * 32, "anna", "old", "old.yaml", 1, "@anna:lab.test", 1.0))
+    config = Path(os.environ["XDG_CONFIG_HOME"]) / "distribute"
+    config.mkdir(parents=True)
+    (config / "notify.yaml").write_text("command: [/bin/true]\n")
     (builder.spool.layout.incoming / "drop.yaml").touch()
     (builder.spool.layout.rejected / "bad.yaml").touch()
     (builder.spool.layout.rejected / "bad.yaml.reason.txt").write_text("why\n")

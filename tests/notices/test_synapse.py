@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +17,7 @@ from spoold.notices.channels import MatrixChannel, Outcome, Verdict
 from spoold.notices.records import Box
 from spoold.notices.settings import parse_settings
 from spoold.notices.summary import Summary
-from tests.lab import Lab
+from tests.lab import Lab, program
 from tests.lab.synapse.server import PROGRAM, Account, Server, serve
 from tests.notices.arranging import QUICK, all_text, configure, free_port, matrix_section, notices, wait_for
 
@@ -287,3 +289,30 @@ def test_a_token_of_another_user_or_of_nobody_isnt_used(tmp_path: Path, bot: Acc
     outcome = tell(tmp_path, replace(bot, token="secret_token"), anna.user)
     assert (outcome.verdict, outcome.everybody) == (Verdict.LATER, True)
     assert "M_UNKNOWN_TOKEN" in outcome.why and "secret_token" not in outcome.why
+
+
+# Trying out
+
+
+def test_the_way_is_tried_out(lab: Lab, bot: Account, anna: Account) -> None:
+    tell_by(lab, bot)
+
+    def notify(to: str) -> tuple[int, str]:
+        environ = {"PATH": os.environ["PATH"], "HOME": str(lab.folder), "LANG": "C.UTF-8"}
+        argv = [program("distribute"), "notify", "--test", to]
+        done = subprocess.run(argv, env=environ, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = notify(anna.user)
+    (room,) = anna.invitations()
+    assert (code, f"sent to {anna.user} in the room {room}, which is new" in said) == (0, True), said
+    code, said = notify(anna.user)
+    assert (code, "which is new" in said) == (0, False), said
+    assert [message["body"].split(".")[0] for message in anna.messages()] == [
+        "This is a test of the notices of distribute"
+    ] * 2
+    assert notify("@nobody:lab.test")[0] == 1
+    anna.encrypt(room)
+    code, said = notify(anna.user)
+    assert (code, f"refused: the room {room} is encrypted" in said) == (1, True), said
+    assert bot.token not in said

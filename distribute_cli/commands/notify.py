@@ -107,7 +107,7 @@ def _try_out(to: str) -> TrialReport:
 
 
 def _require_settings() -> Path:
-    from spoold.notices.settings import find_settings, settings_paths
+    from spoold.notices.places import find_settings, settings_paths
 
     path = find_settings()
     if path is None:

@@ -9,14 +9,17 @@ import logging
 import random
 import time
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from distribute_compute_config.errors import DistributeError
 from spoold.leases import make_lease, try_acquire
 from spoold.notices import outbox
-from spoold.notices.records import Box
-from spoold.notices.settings import find_settings
-from spoold.notices.telling import LOOK_ROUNDS, Teller, expire
+from spoold.notices.places import find_settings
+from spoold.notices.records import LOOK_ROUNDS, Box
 from spoold.spool import Spool
+
+if TYPE_CHECKING:
+    from spoold.notices.telling import Teller
 
 _log = logging.getLogger(__name__)
 
@@ -30,11 +33,11 @@ class Notifier:
         self._spool = spool
         self._look_at_s = 0.0
         self._thread: Thread | None = None
-        self._stop, self._lost = Event(), Event()
+        self._more, self._stop, self._lost = Event(), Event(), Event()
         # One daemon at a time tells people: two could each make a room for the same two users.
         lease = spool.layout.tmp / "notices.lease"
         self._lease = make_lease(lease, spool.settings, lambda compromise: self._lost.set())
-        self._teller = Teller(spool, self._stop, self._lost)
+        self._teller: Teller | None = None
         self._expire_at: dict[str, float] = {}
         self._warned = False
 
@@ -44,7 +47,7 @@ class Notifier:
         Without a ``notify.yaml`` here, only the steward looks, for what is too old. Raises OSError.
         """
         if closed:
-            self._teller.more.set()
+            self._more.set()
             self._look_at_s = 0.0
         if time.monotonic() < self._look_at_s or (self._thread is not None and self._thread.is_alive()):
             return
@@ -79,9 +82,13 @@ class Notifier:
         now = time.time()
         due = [name for name, expires_at in self._expire_at.items() if expires_at <= now]
         for notice in outbox.read_all(self._spool, Box.WAITING, due):
-            expire(self._spool, notice)
+            outbox.expire(self._spool, notice)
 
     def _work(self) -> None:
+        # Not before there is something to tell: it brings much along.
+        from spoold.notices.telling import Teller
+
+        self._teller = self._teller or Teller(self._spool, self._more, self._stop, self._lost)
         try:
             if not try_acquire(self._lease):
                 return

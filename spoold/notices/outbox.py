@@ -98,6 +98,16 @@ def give_up(spool: Spool, notice: Notice, why: str) -> None:
     end(spool, notice, Box.FAILED)
 
 
+def expire(spool: Spool, notice: Notice) -> None:
+    """Give up a notice that is too old."""
+    if notice.matrix is None:
+        # Nobody asked for it.
+        drop(spool, notice.name)
+        return
+    why = notice.trouble or "no host that may be the steward has a notify.yaml"
+    give_up(spool, notice, f"nobody could be told for a week: {why}")
+
+
 def drop(spool: Spool, name: str) -> None:
     """Remove a notice that has become pointless."""
     spool.ops.unlink(_path(spool, Box.WAITING, name))

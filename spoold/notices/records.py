@@ -12,6 +12,8 @@ from distribute_compute_config.names import NAME_PATTERN
 from spoold.records import BatchHeader
 from spoold.tickets import State, Ticket
 
+#: In ``rescan_s``. Who closes a batch looks at the outbox at once; others hear of it within this time.
+LOOK_ROUNDS = 20
 #: In seconds. A home server may be away over a long weekend.
 EXPIRY_S = 7 * 24 * 3600.0
 _LONGEST_REST_S = 3600.0

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from distribute_compute_config.errors import DistributeError
 
-FILE_NAME = "notify.yaml"
 DEFAULT_COMMAND_LIMIT_S = 60.0
 _LONGEST_COMMAND_LIMIT_S = 3600.0
 _TOKEN_BYTES_MAX = 4096
@@ -51,18 +50,6 @@ class Settings:
 
     matrix: MatrixSettings | None = None
     command: CommandSettings | None = None
-
-
-def settings_paths() -> list[Path]:
-    """Where ``notify.yaml`` is looked for, in this order."""
-    from platformdirs import user_config_path
-
-    return [user_config_path("distribute") / FILE_NAME, Path("/etc/distribute") / FILE_NAME]
-
-
-def find_settings() -> Path | None:
-    """The file that counts on this host for this user; None if there is none."""
-    return next((path for path in settings_paths() if os.path.lexists(path)), None)
 
 
 def read_settings(path: Path) -> Settings:

@@ -12,25 +12,23 @@ from distribute_compute_config.errors import DistributeError
 from spoold.notices import outbox
 from spoold.notices.channels import Channel, Outcome, Verdict, list_channels
 from spoold.notices.gathering import Standing, gather, look_up
-from spoold.notices.records import Box, Notice, is_due, rest_s
-from spoold.notices.settings import Settings, find_settings, read_settings
+from spoold.notices.places import find_settings
+from spoold.notices.records import LOOK_ROUNDS, Box, Notice, is_due, rest_s
+from spoold.notices.settings import Settings, read_settings
 from spoold.notices.summary import tell_line
 from spoold.snapshot import find_batch
 from spoold.spool import Spool
 
 _log = logging.getLogger(__name__)
 
-#: In ``rescan_s``. Who closes a batch looks at once; others hear of it within this time.
-LOOK_ROUNDS = 20
 _RETRY_AFTER_MAX_S = 3600.0
 
 
 class Teller:
-    """Set ``more`` when there is more to tell. Ends early when ``stop`` or ``lost`` is set."""
+    """``more`` is set when there is more to tell. It ends early when ``stop`` or ``lost`` is set."""
 
-    def __init__(self, spool: Spool, stop: Event, lost: Event) -> None:
-        self._spool, self._stop, self._lost = spool, stop, lost
-        self.more = Event()
+    def __init__(self, spool: Spool, more: Event, stop: Event, lost: Event) -> None:
+        self._spool, self._more, self._stop, self._lost = spool, more, stop, lost
         self._first_rest_s = LOOK_ROUNDS * spool.settings.rescan_s
         #: Until when a channel rests, monotonic seconds, and its failures in a row.
         self._rests: dict[str, float] = {}
@@ -39,9 +37,9 @@ class Teller:
 
     def tell_all(self) -> None:
         """All that is due now. Raises OSError, SpoolFull or RecordError."""
-        self.more.set()
-        while self.more.is_set() and not self._over():
-            self.more.clear()
+        self._more.set()
+        while self._more.is_set() and not self._over():
+            self._more.clear()
             settings, trouble = self._read_settings()
             for name in outbox.list_names(self._spool, Box.WAITING):
                 if self._over():
@@ -81,7 +79,7 @@ class Teller:
     def _handle(self, notice: Notice, settings: Settings, trouble: str) -> None:
         now = time.time()
         if notice.expires_at <= now:
-            expire(self._spool, notice)
+            outbox.expire(self._spool, notice)
             return
         if trouble:
             if trouble != notice.trouble:
@@ -152,13 +150,3 @@ class Teller:
             outbox.give_up(self._spool, notice, "; ".join(notice.refusals))
         else:
             outbox.end(self._spool, notice, Box.SENT)
-
-
-def expire(spool: Spool, notice: Notice) -> None:
-    """Give up a notice that is too old."""
-    if notice.matrix is None:
-        # Nobody asked for it.
-        outbox.drop(spool, notice.name)
-        return
-    why = notice.trouble or "no host that may be the steward has a notify.yaml"
-    outbox.give_up(spool, notice, f"nobody could be told for a week: {why}")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from spoold.notices.places import find_settings
 from spoold.notices.settings import (
     BadSettings,
     CommandSettings,
     MatrixSettings,
     Settings,
-    find_settings,
     read_settings,
     read_token,
 )

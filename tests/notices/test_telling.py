@@ -61,7 +61,7 @@ class Scene:
         self.lab.sweep()
 
     def teller(self, spool: Spool | None = None) -> Teller:
-        return Teller(spool or self.lab.spool, Event(), Event())
+        return Teller(spool or self.lab.spool, Event(), Event(), Event())
 
     def all(self, box: Box) -> list[Notice]:
         return outbox.read_all(self.lab.spool, box)

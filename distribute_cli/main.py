@@ -13,6 +13,7 @@ COMMANDS = {
     "template": "Print a job file to start from.",
     "schema": "Print the JSON Schema of job files, for editors.",
     "check": "Find every mistake in job files.",
+    "run": "Run a batch on this machine alone.",
     "add": "Submit a batch.",
     "status": "Show batches, or the jobs of one.",
     "nodes": "Show the workstations and what they do.",

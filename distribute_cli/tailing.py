@@ -52,7 +52,10 @@ def emit_archived(place: Path, stream: Stream, emit: Emit) -> None:
 
 
 class Tail:
-    """Emits what a job has printed since the last ``step``; ``tell`` gets remarks for people."""
+    """Emits what a job has printed since the last ``step``; ``tell`` gets remarks for people.
+
+    Without ``explain`` they say nothing of why it waits or didn't run.
+    """
 
     def __init__(
         self,
@@ -62,9 +65,10 @@ class Tail:
         streams: Sequence[Stream],
         emit: Emit,
         tell: Callable[[str], None],
+        explain: bool = True,
     ) -> None:
         self._spool, self._batch, self._job = spool, batch, job
-        self._streams, self._emit, self._tell = streams, emit, tell
+        self._streams, self._emit, self._tell, self._explain = streams, emit, tell, explain
         self._offsets = dict.fromkeys(streams, 0)
         self._last: tuple[State, Ticket] | None = None
         self._known: set[Path] = set()
@@ -77,7 +81,7 @@ class Tail:
         state, ticket = now
         if self._last is not None and self._last[1].attempt != ticket.attempt:
             self._start_over(self._last[1], ticket)
-        if self._last != now:
+        if self._explain and self._last != now:
             self._remark(state, ticket)
         self._last = now
         if ticket.node is not None:

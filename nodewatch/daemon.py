@@ -162,6 +162,8 @@ class Node:
             self._reporter.close()
             self._uploader.close(_GIVE_BACK_S if self._requeue.is_set() else _CLOSE_UPLOADS_S)
             if steward:
+                # Without it there was only something to give back.
+                self._stop.set()
                 self._steward_wake.set()
                 steward.join(_CLOSE_UPLOADS_S)
 

@@ -18,6 +18,7 @@ from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import AttemptFolder
 from nodewatch.building import BuildFailed, BuildRun, publish_build
 from nodewatch.cache import Cache
+from nodewatch.commands import note_command
 from nodewatch.config import NodeConfig
 from nodewatch.containers import clear, make_ready
 from nodewatch.environment import build_argv, make_environment
@@ -242,6 +243,7 @@ class Slot:
 
     def _run(self, run_dir: Path, spec: RunSpec) -> ExitRecord:
         """Start a run and wait for its end. Raises Stopping, Lost, LaunchFailed or LauncherDied."""
+        note_command(self.key, self.phase, spec.argv)
         try:
             run = self._tools.launcher.launch(run_dir, spec)
         except (LaunchFailed, LauncherDied):

@@ -79,18 +79,23 @@ class LocalNode:
         """
         self.scratch.mkdir(exist_ok=True)
         # Whoever is inside for so long has a node that is just ending.
-        with self._door(_START_S):
-            self._reap()
-            if self.lives():
-                return False
-            process = self._process = self._start()
-            # As a zombie it would look alive to who waits for its leases.
-            Thread(target=process.wait, name="reaper", daemon=True).start()
-            if not self._wait(lambda: self.lives() or process.poll() is not None, _START_S):
-                process.kill()
-            if not self.lives():
-                raise self._explain("it ended at once" if self._reap() else "it doesn't start")
+        try:
+            with FileLock(self.scratch / DOOR_NAME, timeout=_START_S):
+                if self.lives():
+                    return False
+                self._bring_up()
+        except Timeout as error:
+            raise self._explain(f"somebody has been starting it for {_START_S:g} s") from error
         return True
+
+    def _bring_up(self) -> None:
+        process = self._process = self._start()
+        # As a zombie it would look alive to who waits for its leases.
+        Thread(target=process.wait, name="reaper", daemon=True).start()
+        if not self._wait(lambda: self.lives() or process.poll() is not None, _START_S):
+            process.kill()
+        if not self.lives():
+            raise self._explain("it ended at once" if process.poll() else "it doesn't start")
 
     def lives(self) -> bool:
         """Whether a node uses the scratch folder."""
@@ -113,21 +118,13 @@ class LocalNode:
 
     @property
     def pid(self) -> int | None:
-        """That of the node which this process started, if it did."""
-        return self._process.pid if self._process else None
+        """That of the node which this process started, as long as it lives."""
+        return self._process.pid if self._process and self._process.poll() is None else None
 
     def wait_end(self, within_s: float) -> bool:
         """Whether no node lives, at the latest after ``within_s`` seconds."""
-        ended = self._wait(lambda: not self.lives(), within_s)
-        self._reap()
-        return ended
-
-    def kill(self) -> None:
-        """SIGKILL, to the node that this process started: its jobs go on. For one that doesn't end."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        # Its process ends a moment after it has let go of the scratch folder.
+        return self._wait(lambda: not self.lives() and self.pid is None, within_s)
 
     def stop(self, within_s: float) -> None:
         """End whatever node lives, and the jobs that run, which stay in the spool. Raises NodeFailed."""
@@ -140,7 +137,6 @@ class LocalNode:
             raise self._explain(f"it doesn't end within {within_s:g} s") from error
         if ended.returncode:
             raise self._explain(ended.stderr.strip())
-        self._reap()
 
     def last_lines(self) -> str:
         """What the node has said last."""
@@ -149,9 +145,6 @@ class LocalNode:
         except FileNotFoundError:
             return ""
         return " | ".join(text.splitlines()[-_LOG_LINES:])
-
-    def _door(self, within_s: float) -> FileLock:
-        return FileLock(self.scratch / DOOR_NAME, timeout=within_s)
 
     def _is_ready(self) -> bool:
         info = read_node(self._spool, self.name)
@@ -197,12 +190,6 @@ class LocalNode:
             argv += ["--idle-exit", format_duration(options.idle_exit_s)]
         argv += ["--leash"] * (options.leash is not None) + ["--verbose"] * options.verbose
         return argv
-
-    def _reap(self) -> bool:
-        """Whether the node that this process started has ended, or there is none."""
-        if self._process and self._process.poll() is not None:
-            self._process = None
-        return self._process is None
 
     def _explain(self, why: str) -> NodeFailed:
         said = self.last_lines()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+
+import psutil
 
 T = TypeVar("T")
 
@@ -50,4 +52,14 @@ def find_runs(folder: Path) -> list[tuple[int, str]]:
             continue  # gone, or another user's; kernel threads show nothing, even to root
         if mark in environ:
             found.append((int(entry.name), command.replace(b"\0", b" ").decode(errors="replace")))
+    return found
+
+
+def left_behind(folder: Path, but: Collection[int] = ()) -> list[str]:
+    """The processes that work in ``folder``, without this one and those whose pid is in ``but``."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
+        words = " ".join([*(process.info["cmdline"] or []), process.info["cwd"] or ""])
+        if str(folder) in words and process.pid not in (os.getpid(), *but):
+            found.append(words)
     return found

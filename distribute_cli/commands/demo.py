@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from distribute_cli.output import say, tell
+from distribute_cli.signals import end_on_signals
 
 if TYPE_CHECKING:
     from spoold.local_node import LocalNode
-
-_ENDED_BY_SIGNAL = 128
 
 
 @click.command()
@@ -40,7 +37,7 @@ def command(folder: Path, keep: bool) -> None:
     """
     from distribute_cli.demo_lab import find_example, make_spool, require_compiler, running_nodes
 
-    _end_on_signals()
+    end_on_signals()
     started_s = time.monotonic()
     require_compiler()
     jobfile = find_example()
@@ -59,16 +56,6 @@ def command(folder: Path, keep: bool) -> None:
             raise
     _tell_plots(results, time.monotonic() - started_s)
     _tell_leftovers(spool.root, nodes if keep else [])
-
-
-def _end_on_signals() -> None:
-    """Also when a time limit or the terminal ends us, no daemon is left behind."""
-
-    def end(number: int, frame: FrameType | None) -> NoReturn:
-        sys.exit(_ENDED_BY_SIGNAL + number)
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGHUP, end)
 
 
 def _type(spool: Path, *words: str) -> None:

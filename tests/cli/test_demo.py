@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from distribute_cli import demo_lab
@@ -19,7 +17,7 @@ from spoold.snapshot import find_batch, list_nodes, read_node, read_tickets
 from spoold.spool import open_spool
 from spoold.tickets import State
 from tests.cli.conftest import Run
-from tests.support import wait_until
+from tests.support import left_behind, wait_until
 
 
 @contextmanager
@@ -35,16 +33,6 @@ def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             process.wait()
-
-
-def left_behind(folder: Path) -> list[str]:
-    """The processes that work in ``folder``."""
-    found = []
-    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
-        words = " ".join([*(process.info["cmdline"] or []), process.info["cwd"] or ""])
-        if str(folder) in words and process.pid != os.getpid():
-            found.append(words)
-    return found
 
 
 def test_from_nothing_to_plots(tmp_path: Path) -> None:

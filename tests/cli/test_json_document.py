@@ -26,6 +26,7 @@ from distribute_cli.reports import (
     notices,
     overview,
     pulled,
+    running,
     soundness,
 )
 from distribute_cli.slurm.submitting import Submitted
@@ -71,6 +72,8 @@ OBJECTS: dict[str, Any] = {
     "swept job": checking.SweptJob,
     "submission": Submission,
     "plan": Plan,
+    "run report": running.RunReport,
+    "run job": running.RunJob,
     "pull report": pulled.PullReport,
     "pulled file": pulled.PulledFile,
     "export report": ExportReport,
@@ -150,6 +153,7 @@ def test_what_is_printed_is_what_the_page_says(
     check("nodes report", run_json("nodes"), seen)
     check("explanation", run_json("explain", "anna/live"), seen)
     check("submission", run_json("add", "good.yaml", "--dry"), seen)
+    check("run report", run_json("run", "good.yaml", code=5), seen)
     check("pull report", run_json("pull", "anna/live", code=5), seen)
     for one in run_json("check", "good.yaml", "bad.yaml", code=1)["files"]:
         check("file check", one, seen)

@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PREPARE := VENV=$(VENV) .ci/prepare
 GUESTS := ip=iproute2 mkfs.ext4=e2fsprogs
 SLURM := munged=munge slurmctld=slurmctld slurmd=slurmd sbatch=slurm-client
+TORQUE := qsub=slurm-wlm-torque
 REMOTE := sshd=openssh-server ssh=openssh-client rsync=rsync
 COMPILER := gcc=gcc gcc=libc6-dev
 # Most tests wait most of the time. Files that take longest begin first.
@@ -44,7 +45,7 @@ $(VENV)/tools/synapse/.made: tests/lab/synapse/requirements.txt | $(VENV)/.made
 
 test: $(VENV)/.made-test $(VENV)/tools/synapse/.made
 	@$(PREPARE) packages $(COMPILER)
-	@$(PREPARE) extras bindfs=bindfs $(GUESTS) $(SLURM) $(REMOTE)
+	@$(PREPARE) extras bindfs=bindfs $(GUESTS) $(SLURM) $(TORQUE) $(REMOTE)
 	@$(PREPARE) apptainer
 	@$(MAKE) --no-print-directory check
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from cluster import logme as logme
     from cluster import modes as modes
     from cluster import options as options
+    from cluster import queue as queue
     from cluster import run as run
+    from cluster.cleaning import clean_dir as clean_dir
     from cluster.config_file import Profile as Profile
     from cluster.config_file import del_profile as del_profile
     from cluster.config_file import get_profile as get_profile
@@ -24,25 +26,47 @@ if TYPE_CHECKING:
     from cluster.errors import ConfigError as ConfigError
     from cluster.errors import OptionsError as OptionsError
     from cluster.errors import ProfileNotFound as ProfileNotFound
+    from cluster.failures import AlreadySubmitted as AlreadySubmitted
+    from cluster.failures import DependencyFailed as DependencyFailed
+    from cluster.failures import JobFailed as JobFailed
+    from cluster.failures import NotSubmitted as NotSubmitted
+    from cluster.failures import WaitTimeout as WaitTimeout
+    from cluster.job import Job as Job
     from cluster.modes import Mode as Mode
     from cluster.modes import get_cluster_environment as get_cluster_environment
     from cluster.options import check_arguments as check_arguments
     from cluster.options import option_help as option_help
+    from cluster.queue import Queue as Queue
+    from cluster.queue import QueueError as QueueError
+    from cluster.queue import check_queue as check_queue
+    from cluster.queue import wait as wait
+    from cluster.states import JobState as JobState
+    from cluster.submitting import clean as clean
+    from cluster.submitting import make_job as make_job
+    from cluster.submitting import make_job_file as make_job_file
+    from cluster.submitting import submit as submit
+    from cluster.submitting import submit_file as submit_file
 
 _MODULES = {
+    "cleaning": ("clean_dir",),
     "config_file": ("Profile", "del_profile", "get_profile", "set_profile"),
     "errors": (
         *("ClusterError", "CommandError", "CommandTimeout"),
         *("ConfigError", "OptionsError", "ProfileNotFound"),
     ),
+    "failures": ("AlreadySubmitted", "DependencyFailed", "JobFailed", "NotSubmitted", "WaitTimeout"),
+    "job": ("Job",),
     "modes": ("Mode", "get_cluster_environment"),
     "options": ("check_arguments", "option_help"),
+    "queue": ("Queue", "QueueError", "check_queue", "wait"),
+    "states": ("JobState",),
+    "submitting": ("clean", "make_job", "make_job_file", "submit", "submit_file"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 #: Users write ``cluster.logme.MIN_LEVEL = "debug"`` after ``import cluster`` alone.
-_SUBMODULES = ("config_file", "logme", "modes", "options", "run")
+_SUBMODULES = ("config_file", "logme", "modes", "options", "queue", "run")
 
 
 def __getattr__(name: str) -> object:

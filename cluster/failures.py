@@ -49,7 +49,7 @@ class AlreadySubmitted(ClusterError):
 def describe_failure(job: Job) -> JobFailed:
     """The error for a job that ended otherwise than well, with the last lines of its standard error."""
     if job.reason == NEVER_SATISFIED:
-        cause = job.find_failed_dependency()
+        cause = job.dependencies.find_failed()
         why = (
             f"{cause.title}, on which it depends, {say_end(cause)}"
             if cause

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.commands import Command, join_command
+from cluster.dependencies import Dependencies
 from cluster.engines import Client, client_for
 from cluster.engines.protocol import JobPlan
 from cluster.errors import ClusterError
@@ -16,7 +17,7 @@ from cluster.job_files import await_file, make_files, read_output, remove, write
 from cluster.modes import Mode, current_mode
 from cluster.naming import FileKind, check_name, suggest_name
 from cluster.options import check_arguments
-from cluster.profiles import get_profile
+from cluster.profiles import DEFAULT_NAME, get_profile
 from cluster.records import NEVER_SATISFIED, QueueJob
 from cluster.scripts import check_path
 from cluster.settings import get_option
@@ -35,8 +36,8 @@ class Job:
     ``command`` is a command line for a shell, the path of a program, or a list of words; ``args`` are
     words after it, quoted. ``name`` is by default the program's. ``path`` is the folder for the job file and
     its output, in which the command runs. ``qtype`` is the queue (default: ``current_mode()``), ``profile``
-    the name of a profile. ``array=N`` makes N jobs of one; each finds its number in ``CLUSTER_TASK``. All
-    other options are those of ``cluster.options``; the explicit ones override the profile's.
+    the name of a profile (default: ``default``). ``array=N`` makes N jobs of one; each finds its number in
+    ``CLUSTER_TASK``. All other options are those of ``cluster.options``; they override the profile's.
 
     Raises OptionsError, TypeError and ValueError for options, BadJobName, UnfitPath, ClusterError.
     """
@@ -61,8 +62,8 @@ class Job:
         text = join_command(command, args or ())
         self.name = check_name(name or suggest_name(text))
         self.qtype = current_mode(qtype)
-        chosen = {**(get_profile(profile) if profile else {}), **check_arguments(options)}
-        self.dependencies: tuple[Job | str, ...] = tuple(map(_read_dependency, chosen.pop("depends", ())))
+        chosen = {**get_profile(profile or DEFAULT_NAME), **check_arguments(options)}
+        self.dependencies = Dependencies(chosen.pop("depends", ()))
         own = {key: chosen.pop(key) for key in _OWN_OPTIONS if key in chosen}
         files = make_files(self.name, secrets.token_hex(4), path, own)
         working = check_path(Path(own.get("runpath") or path or ".").absolute())
@@ -72,6 +73,8 @@ class Job:
         self._standing = Standing(JobState.NOT_SUBMITTED)
         self._tracker: Tracker | None = None
         self._fetched = False
+        #: The one result, once it was read: its files may be gone then.
+        self._results: tuple[Any] | None = None
 
     def __repr__(self) -> str:
         number = f" {self.id}" if self.id else ""
@@ -95,12 +98,11 @@ class Job:
             raise AlreadySubmitted(
                 f"{self.title} is submitted already", "", "make another Job to run it again"
             )
-        for one in self.awaited:
-            one.update()
-        if self.find_failed_dependency() is not None:
+        self.dependencies.update()
+        if self.dependencies.find_failed() is not None:
             self._standing = Standing(JobState.CANCELLED, None, NEVER_SATISFIED)
             return self
-        after = self._list_dependencies()
+        after = self.dependencies.list_open(self.title)
         if not self.written:
             self.write()
         if wait_on_max is not None:
@@ -119,28 +121,10 @@ class Job:
         task_id = self._client.engine.task_id
         return {task_id(job_id, task): files.written(FileKind.EXIT, task) for task in range(tasks)}
 
-    def _list_dependencies(self) -> list[str]:
-        """The ids of those that haven't ended: a queue may have forgotten the others."""
-        ids = []
-        for one in self.dependencies:
-            if isinstance(one, str):
-                ids.append(one)
-            elif one.id is None:
-                raise NotSubmitted(
-                    f"{self.title} depends on {one.title}", "that isn't submitted", "submit it first"
-                )
-            elif not one.state.is_ended:
-                ids.append(one.id)
-        return ids
-
-    def find_failed_dependency(self) -> Job | None:
-        """As far as is known: they aren't looked at."""
-        return next((one for one in self.awaited if one.state.is_ended and not one.succeeded), None)
-
     @property
     def awaited(self) -> list[Job]:
         """The jobs that it depends on, without those known by their id only."""
-        return [one for one in self.dependencies if isinstance(one, Job)]
+        return self.dependencies.jobs
 
     # How it stands
 
@@ -203,7 +187,7 @@ class Job:
         if self._tracker is None or self.state.is_ended:
             return
         self._standing = self._tracker.update(within_s)
-        doomed = self.reason == NEVER_SATISFIED or self.find_failed_dependency() is not None
+        doomed = self.reason == NEVER_SATISFIED or self.dependencies.find_failed() is not None
         if self.state.is_queued and doomed:
             self._give_up()
 
@@ -250,9 +234,11 @@ class Job:
         self.wait(timeout)
         if not self.succeeded:
             raise describe_failure(self)
-        result = self._read_result()
-        remove(self.plan, scripts=self._is_wanted("clean_files"), outputs=self._is_wanted("clean_outputs"))
-        return result
+        if self._results is None:
+            self._results = (self._read_result(),)
+            clean_files, clean_outputs = self._is_wanted("clean_files"), self._is_wanted("clean_outputs")
+            remove(self.plan, scripts=clean_files, outputs=clean_outputs)
+        return self._results[0]
 
     def _is_wanted(self, switch: str) -> bool:
         return bool(self.plan.options.get(switch, get_option("jobs", switch)))
@@ -298,11 +284,3 @@ class Job:
             )
         remove(self.plan, scripts=True, outputs=True)
         self.written = False
-
-
-def _read_dependency(one: object) -> Job | str:
-    if isinstance(one, Job | str):
-        return one
-    if isinstance(one, int):
-        return str(one)
-    raise TypeError(f"depends={one!r}: a dependency is a Job or a job's id, not {type(one).__name__}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from cluster.engines.protocol import JobPlan
 from cluster.errors import ClusterError
-from cluster.naming import FileKind, JobFiles
+from cluster.naming import FileKind, JobFiles, check_suffix
 from cluster.scripts import check_path
 from cluster.settings import get_option
 
@@ -29,7 +29,7 @@ def make_files(name: str, unique: str, path: str | Path | None, options: Mapping
         outputs=outputs,
         name=name,
         unique=unique,
-        suffix=options.get("suffix") or get_option("jobs", "suffix"),
+        suffix=check_suffix(options.get("suffix") or get_option("jobs", "suffix")),
         **{key: check_path(outputs / value) for key, value in chosen.items()},
     )
 

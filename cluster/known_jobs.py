@@ -10,6 +10,7 @@ from cluster.modes import Mode
 from cluster.settling import Standing
 from cluster.states import JobState
 from cluster.tracking import UNKNOWN_ID_S, Tracker
+from cluster.waiting import wait_all
 
 
 class KnownJob:
@@ -58,3 +59,12 @@ class KnownJob:
     def look(self, within_s: float | None) -> None:
         """Look at the queue, for ``within_s`` seconds at most if it doesn't answer."""
         self._tracker.update(within_s)
+
+
+def wait_for_ids(
+    job_ids: Sequence[str], mode: Mode, timeout: float | None = None, progress: bool | None = None
+) -> list[KnownJob]:
+    """The jobs of these ids, once all have ended. Raises WaitTimeout after ``timeout`` seconds."""
+    jobs = [KnownJob(job_id, mode) for job_id in job_ids]
+    wait_all(jobs, timeout, progress)
+    return jobs

@@ -50,6 +50,14 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_suffix(suffix: str) -> str:
+    """``suffix``, if the names of job files may end so. Raises BadJobName."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", suffix, re.ASCII):
+        why = "a suffix has letters, digits, underscores and hyphens, at most 32"
+        raise BadJobName(f"no job file can end in {suffix!r}", why, "give another one: suffix='mine'")
+    return suffix
+
+
 def suggest_name(command: str) -> str:
     """A name for a job that runs ``command``: its program's, as far as a name may be."""
     words = command.split()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from cluster.records import QueueJob
 from cluster.states import JobState
@@ -50,6 +50,32 @@ def settle(
     if verdict is not None:
         return verdict
     return _EXIT_AWAITED if seen is not None and seen.state is JobState.ENDED else before
+
+
+def select(
+    jobs: Iterable[QueueJob], wanted: Collection[str], array_of: Callable[[str], str]
+) -> dict[str, QueueJob]:
+    """The wanted ones among ``jobs``, by their ids; an array as a whole stands as its tasks do together.
+
+    ``array_of`` tells of a task's id which array it is of.
+    """
+    found: dict[str, QueueJob] = {}
+    tasks: dict[str, list[QueueJob]] = {}
+    for job in jobs:
+        if job.job_id in wanted:
+            found[job.job_id] = job
+        array = array_of(job.job_id)
+        if array in wanted and array != job.job_id:
+            tasks.setdefault(array, []).append(job)
+    return found | {array: _join(array, parts) for array, parts in tasks.items()}
+
+
+def _join(array: str, tasks: Sequence[QueueJob]) -> QueueJob:
+    whole = combine([Standing(task.state, task.exitcode, task.reason) for task in tasks])
+    nodes = tuple(dict.fromkeys(node for task in tasks for node in task.nodes))
+    return replace(
+        tasks[0], job_id=array, state=whole.state, exitcode=whole.exitcode, reason=whole.reason, nodes=nodes
+    )
 
 
 def combine(parts: Sequence[Standing]) -> Standing:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cluster.failures import WaitTimeout
@@ -37,7 +37,7 @@ def wait_all(jobs: Sequence[Awaitable], timeout: float | None = None, progress: 
 
     ``progress``: draw a bar on standard error; by default, if that is a terminal.
     """
-    deadline_s = None if timeout is None else time.monotonic() + timeout
+    deadline_s = None if timeout is None else monotonic() + timeout
     everyone = line_up(jobs)
     with _draw(len(jobs), progress) as bar:
         while True:
@@ -51,7 +51,7 @@ def wait_all(jobs: Sequence[Awaitable], timeout: float | None = None, progress: 
             if left_s == 0.0:
                 raise _too_late(still_open, timeout or 0.0)
             rest_s = min(job.poll_s for job in still_open)
-            time.sleep(rest_s if left_s is None else min(rest_s, left_s))
+            sleep(rest_s if left_s is None else min(rest_s, left_s))
 
 
 def line_up(jobs: Sequence[Awaitable]) -> list[Awaitable]:
@@ -67,7 +67,7 @@ def line_up(jobs: Sequence[Awaitable]) -> list[Awaitable]:
 
 
 def _left(deadline_s: float | None) -> float | None:
-    return None if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+    return None if deadline_s is None else max(0.0, deadline_s - monotonic())
 
 
 def _too_late(jobs: Sequence[Awaitable], timeout: float) -> WaitTimeout:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LazyGroup(click.Group):
-    """``table`` maps a subcommand's name to its one-line help; its module is ``package.NAME``."""
+    """``table`` maps a subcommand's name to its one-line help; its module is ``package.NAME``, with ``_``."""
 
     def __init__(self, *args: Any, package: str, table: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -28,7 +28,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.table:
             return None
-        command: click.Command = import_module(f"{self.package}.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = import_module(f"{self.package}.{module}").command
         return command
 
     def resolve_command(

@@ -65,6 +65,11 @@ def task_id(job_id: str, index: int) -> str:
     return f"{job_id}_{index}"
 
 
+def array_id(task: str) -> str:
+    """The array that a task is of; a job's own id for one that is none."""
+    return task.partition("_")[0]
+
+
 def queue_argv(
     separator: str,
     user: str | None = None,

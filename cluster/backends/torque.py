@@ -92,6 +92,12 @@ def task_id(job_id: str, index: int) -> str:
     return f"{number}[{index}]{rest}" if bracket else f"{job_id}_{index}"
 
 
+def array_id(task: str) -> str:
+    """The array that a task is of, ``9[].server``; a job's own id for one that is none."""
+    number, bracket, rest = task.partition("[")
+    return f"{number}[]{rest.partition(']')[2]}" if bracket else task
+
+
 def queue_argv(dialect: Dialect, job_ids: Sequence[str] = ()) -> list[str]:
     """Jobs and tasks of arrays, also those that ended not long ago: all, or with OpenPBS some.
 

@@ -12,6 +12,7 @@ from cluster.errors import ClusterError, CommandError
 from cluster.options import options_to_string
 from cluster.records import QueueJob
 from cluster.scripts import Frame, output_directives, render
+from cluster.settling import select
 
 _SHOWN_MAX = 20
 
@@ -36,14 +37,14 @@ class SlurmEngine:
         )
 
     def submit(self, plan: JobPlan, after: Sequence[str] = ()) -> str:
+        # From its folder, by its name alone: no path has to be understood by anybody.
         script = plan.files.script
         return self._submit(slurm.submit_argv(script.name, after, plan.tasks), script.parent)
 
     def submit_file(self, script: Path, after: Sequence[str] = (), extra: Sequence[str] = ()) -> str:
-        return self._submit(slurm.submit_argv(script.name, after, extra=extra), script.parent)
+        return self._submit(slurm.submit_argv(str(script), after, extra=extra), None)
 
-    def _submit(self, argv: Sequence[str], folder: Path) -> str:
-        """From the folder of the job file, by its name alone: no path has to be understood by anybody."""
+    def _submit(self, argv: Sequence[str], folder: Path | None) -> str:
         answer = ask(argv, cwd=folder)
         job_id = slurm.parse_submitted(answer)
         if job_id is None:
@@ -71,7 +72,7 @@ class SlurmEngine:
         missing = asked - seen.keys()
         if missing:
             seen |= self._look_back(missing)
-        return Poll(True, asked, {job_id: seen[job_id] for job_id in asked & seen.keys()})
+        return Poll(True, asked, seen)
 
     def _ask_for(self, job_ids: Collection[str]) -> dict[str, QueueJob]:
         separator = make_separator()
@@ -83,7 +84,7 @@ class SlurmEngine:
             if slurm.UNKNOWN_JOB in error.why:
                 return {}
             raise
-        return {job.job_id: job for job in slurm.parse_table(answer, separator)}
+        return select(slurm.parse_table(answer, separator), job_ids, slurm.array_id)
 
     def _look_back(self, job_ids: Collection[str]) -> dict[str, QueueJob]:
         """Of jobs that the controller has forgotten: what the database knows, or else what jobcomp wrote."""
@@ -91,7 +92,7 @@ class SlurmEngine:
         answer = try_asking(slurm.history_argv(separator, _whole(job_ids)))
         if answer is None:
             separator, answer = "|", _read_completions(_whole(job_ids))
-        return {job.job_id: job for job in slurm.parse_table(answer, separator) if job.job_id in job_ids}
+        return select(slurm.parse_table(answer, separator), job_ids, slurm.array_id)
 
     def _show(self, job_ids: Collection[str]) -> dict[str, QueueJob]:
         """One by one, by ``scontrol``: where ``squeue`` is too old for our question."""
@@ -100,7 +101,7 @@ class SlurmEngine:
             answer = try_asking(slurm.show_argv(job_id))
             if answer is None:
                 break
-            shown |= {job.job_id: job for job in slurm.parse_shown(answer) if job.job_id == job_id}
+            shown |= select(slurm.parse_shown(answer), {job_id}, slurm.array_id)
         return shown
 
     def list_jobs(self, user: str | None, partition: str | None) -> list[QueueJob]:
@@ -121,7 +122,7 @@ class SlurmEngine:
 
 def _whole(job_ids: Collection[str]) -> list[str]:
     """Arrays instead of their tasks."""
-    return sorted({job_id.partition("_")[0] for job_id in job_ids})
+    return sorted({slurm.array_id(job_id) for job_id in job_ids})
 
 
 def _read_completions(job_ids: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from cluster.errors import ClusterError
 from cluster.options import options_to_string
 from cluster.records import QueueJob
 from cluster.scripts import Frame, render
+from cluster.settling import select
 
 _IDS_AT_ONCE = 200
 
@@ -42,16 +43,16 @@ class TorqueEngine:
         return render(plan.command, Frame(plan.files, plan.working, directives, modules, plan.tasks))
 
     def submit(self, plan: JobPlan, after: Sequence[str] = ()) -> str:
+        # From its folder, by its name alone: no path has to be understood by anybody.
         script = plan.files.script
         extra = torque.NO_OUTPUT if self.dialect is Dialect.IMITATION else ()
         argv = torque.submit_argv(script.name, self.dialect, after, plan.tasks, extra)
         return self._submit(argv, script.parent)
 
     def submit_file(self, script: Path, after: Sequence[str] = (), extra: Sequence[str] = ()) -> str:
-        return self._submit(torque.submit_argv(script.name, self.dialect, after, extra=extra), script.parent)
+        return self._submit(torque.submit_argv(str(script), self.dialect, after, extra=extra), None)
 
-    def _submit(self, argv: Sequence[str], folder: Path) -> str:
-        """From the folder of the job file, by its name alone: no path has to be understood by anybody."""
+    def _submit(self, argv: Sequence[str], folder: Path | None) -> str:
         answer = ask(argv, cwd=folder)
         job_id = torque.parse_submitted(answer)
         if job_id is None:
@@ -70,10 +71,10 @@ class TorqueEngine:
         if not asked:
             return Poll(True)
         try:
-            seen = {job.job_id: job for job in self._ask(sorted({_whole(one) for one in asked}))}
+            jobs = self._ask(sorted({torque.array_id(one) for one in asked}))
         except ClusterError as error:
             return Poll(False, why=f"{error.what}: {error.why}")
-        return Poll(True, asked, {job_id: seen[job_id] for job_id in asked & seen.keys()})
+        return Poll(True, asked, select(jobs, asked, torque.array_id))
 
     def _ask(self, job_ids: Sequence[str] | None) -> list[QueueJob]:
         """Those jobs, or all. Raises ClusterError."""
@@ -108,12 +109,6 @@ class TorqueEngine:
 
     def fetch(self, plan: JobPlan, job_id: str) -> None:
         """The jobs write into the folder themselves."""
-
-
-def _whole(job_id: str) -> str:
-    """An array instead of its task: ``9[3].server`` is of ``9[].server``."""
-    number, bracket, rest = job_id.partition("[")
-    return f"{number}[]{rest.partition(']')[2]}" if bracket else job_id
 
 
 def _parts(job_ids: Sequence[str]) -> Iterator[list[str]]:

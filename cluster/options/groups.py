@@ -56,7 +56,7 @@ COMMON = _group(
     Option("scriptpath", Kind.TEXT, "Folder for the job's script files, which nodes must see", "."),
     Option("outpath", Kind.TEXT, "Folder for the job's output files, which nodes must see", "."),
     Option("runpath", Kind.TEXT, "Folder in which the job runs", "."),
-    Option("suffix", Kind.WORD, "What the names of job files end in: NAME.SUFFIX.sbatch", "cluster"),
+    Option("suffix", Kind.WORD, "What the names of job files end in: NAME.ID.SUFFIX", "cluster"),
     Option("outfile", Kind.TEXT, "File for standard output", None, "--output={}", "-o {}"),
     Option("errfile", Kind.TEXT, "File for standard error", None, "--error={}", "-e {}"),
     Option("clean_files", Kind.SWITCH, "Remove script files once the result is fetched"),

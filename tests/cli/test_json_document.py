@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from cluster.options import Keyword
+from cluster.records import QueueJob
+from cluster.states import JobState
 from distribute_cli.commands.add import Submission
 from distribute_cli.commands.profile import ProfileLine
+from distribute_cli.commands.queue import QueueListing
 from distribute_cli.commands.slurm import ExportReport
 from distribute_cli.exit_codes import MEANINGS, ExitCode
 from distribute_cli.reports import (
@@ -43,6 +46,7 @@ from spoold.notices.records import Box, Notice
 from spoold.records import EndedBy, Outcome, Resources
 from spoold.tickets import State
 from tests.cli.conftest import Run, SpoolBuilder
+from tests.cluster.captures import put_slurm
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
 OBJECTS: dict[str, Any] = {
@@ -88,6 +92,8 @@ OBJECTS: dict[str, Any] = {
     "finding": soundness.SpoolFinding,
     "profile": ProfileLine,
     "keyword": Keyword,
+    "queue listing": QueueListing,
+    "queue job": QueueJob,
 }
 WORDS: list[type[Enum]] = [
     State,
@@ -105,6 +111,7 @@ WORDS: list[type[Enum]] = [
     Standing,
     Box,
     Verdict,
+    JobState,
 ]
 
 
@@ -138,7 +145,11 @@ def test_every_key_is_documented_in_its_order(title: str) -> None:
 
 
 def test_what_is_printed_is_what_the_page_says(
-    builder: SpoolBuilder, run: Run, run_json: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    builder: SpoolBuilder,
+    run: Run,
+    run_json: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     fill(builder)
     Path("good.yaml").write_text(
@@ -168,6 +179,8 @@ def test_what_is_printed_is_what_the_page_says(
     check("spool report", run_json("fsck", code=ExitCode.UNSOUND), seen)
     check("profile", run_json("profile", "list")["profiles"][0], seen)
     check("keyword", run_json("keywords", "walltime")["keywords"][0], seen)
+    monkeypatch.setenv("PATH", str(put_slurm(tmp_path / "slurm")))
+    check("queue listing", run_json("queue", "--queue", "slurm", "--everybody"), seen)
     assert seen == set(OBJECTS)
 
 

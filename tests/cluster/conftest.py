@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import logme, modes
+from cluster import engines, logme, modes
 
 Program = Callable[[str, str], Path]
 
@@ -17,6 +17,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv(modes.VARIABLE, raising=False)
     monkeypatch.setattr(modes, "MODE", None)
+    engines.client_for.cache_clear()
     monkeypatch.setattr(logme, "MIN_LEVEL", "debug")
     yield
 

@@ -110,8 +110,9 @@ class QueueContract:
         assert job.wait(LONG_S) is False
         assert (job.state, job.exitcode) == (JobState.FAILED, 1)
         assert job.stdout == "task 0\ntask 1\ntask 2\n"
-        after = submit("true", path=tmp_path, qtype=mode, array=2)
-        assert submit("echo all", path=tmp_path, qtype=mode, depends=after).get(LONG_S) == "all\n"
+        array = submit("true", path=tmp_path, qtype=mode, array=2)
+        after = submit("echo all", path=tmp_path, qtype=mode, depends=array)
+        assert after.get(LONG_S) == "all\n"
 
     def test_the_queue_shows_the_job(self, mode: Mode, tmp_path: Path) -> None:
         job = submit("until [ -e go ]; do sleep 0.1; done", name="shown", path=tmp_path, qtype=mode, cores=2)
@@ -127,7 +128,10 @@ class QueueContract:
         assert job.wait(LONG_S)
         assert job.id not in queue.update().running
 
-    def test_a_job_file_is_submitted_by_its_path(self, mode: Mode, tmp_path: Path) -> None:
+    def test_a_job_file_is_submitted_by_its_path(
+        self, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
         made = make_job_file("echo made", path=tmp_path, qtype=mode)
         assert not made.submitted
         first = submit("sleep 0.5; touch first", path=tmp_path, qtype=mode)

@@ -16,6 +16,5 @@ def submit_to(lab: SlurmLab, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> Mod
     """Let jobs of a mode go to this Slurm, and have it asked often."""
     for name, value in lab.env.items():
         monkeypatch.setenv(name, value)
-    client_for.cache_clear()
     monkeypatch.setattr(client_for(mode).polls, "every_s", POLL_S)
     return mode

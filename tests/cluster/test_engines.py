@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.engines import asking, client_for
+from cluster.engines import asking
 from cluster.engines.slurm import SlurmEngine
 from cluster.engines.torque import TorqueEngine
 from cluster.errors import ClusterError, CommandTimeout
@@ -18,7 +18,7 @@ from cluster.naming import FileKind
 from cluster.queue import Queue
 from cluster.records import NEVER_SATISFIED
 from cluster.states import JobState
-from tests.cluster.captures import FOLDER, SEPARATOR
+from tests.cluster.captures import show
 from tests.cluster.conftest import Program
 
 HANGS = "exec /bin/sleep 1000"
@@ -26,10 +26,6 @@ NO_DATABASE = "echo 'Slurm accounting storage is disabled' >&2; exit 1"
 UNKNOWN_ID = "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
 TORQUE_VERSION = "printf 'Version: 6.1.3\\n' >&2"
 OPENPBS_VERSION = "echo pbs_version = 23.06.06"
-
-
-def show(capture: str) -> str:
-    return f"/bin/cat {FOLDER / capture}"
 
 
 def log_words(program: Program, name: str, text: str) -> Path:
@@ -43,8 +39,6 @@ def log_words(program: Program, name: str, text: str) -> Path:
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "ANSWER_S", 1.0)
-    monkeypatch.setattr("cluster.engines.slurm.make_separator", lambda: SEPARATOR)
-    client_for.cache_clear()
 
 
 class TestSlurm:
@@ -56,6 +50,11 @@ class TestSlurm:
         assert poll.answered
         assert {one: job.exitcode for one, job in poll.jobs.items()} == {"15": 7, "22_2": 3, "22_3": 0}
         assert "--jobs=15,22 " in f"{log.read_text().strip()} ", "an array is asked about once"
+
+    def test_an_array_as_a_whole(self, program: Program) -> None:
+        program("squeue", show("slurm-squeue.txt"))
+        whole = SlurmEngine().poll(["22"]).jobs["22"]
+        assert (whole.state, whole.exitcode, whole.nodes) == (JobState.FAILED, 3, ("n1",))
 
     def test_the_database_knows_what_the_controller_has_forgotten(self, program: Program) -> None:
         program("squeue", UNKNOWN_ID)
@@ -147,7 +146,7 @@ class TestWaitingForAHangingQueue:
         def interrupt(seconds: float) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("cluster.waiting.time.sleep", interrupt)
+        monkeypatch.setattr("cluster.waiting.sleep", interrupt)
         with pytest.raises(KeyboardInterrupt):
             job.wait(20)
 
@@ -172,6 +171,11 @@ class TestTorque:
         program("qstat", self.qstat(TORQUE_VERSION, refusal, show("torque-qstat-ft.txt")))
         poll = TorqueEngine().poll(["9[3].vm", "9[4].vm"])
         assert {one: job.exitcode for one, job in poll.jobs.items()} == {"9[3].vm": 3, "9[4].vm": 0}
+
+    def test_an_array_as_a_whole(self, program: Program) -> None:
+        program("qstat", self.qstat(TORQUE_VERSION, "exit 3", show("torque-qstat-ft.txt")))
+        whole = TorqueEngine().poll(["9[].vm"]).jobs["9[].vm"]
+        assert (whole.state, whole.exitcode) == (JobState.FAILED, 3)
 
     def test_openpbs_by_json_is_asked_about_our_jobs_only(self, program: Program) -> None:
         text = self.qstat(OPENPBS_VERSION, f"{show('pbs-qstat-xf.json')}; exit 35", "exit 3")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from distribute_cli.following import DropRejected, look_for
 from distribute_cli.output import clean
 from distribute_cli.polling import poll
 from distribute_cli.reading.batch import read_batch
@@ -18,6 +17,7 @@ from distribute_cli.tailing import Stream, Tail
 from distribute_cli.words import join
 from distribute_compute_config.errors import DistributeError
 from spoold.codec import decode
+from spoold.following import DropRejected, look_for
 from spoold.local_node import NODE, LocalNode, NodeFailed
 from spoold.private import PrivateSpool
 from spoold.records import BatchHeader, BuildRecord, JobRecord

@@ -52,12 +52,12 @@ def find_lacking(jobfile: JobFile, machine: Capacity) -> list[str]:
     """The capabilities that the batch requires and that nothing here tells of."""
     from pathlib import Path
 
-    from nodewatch.capabilities import find_capabilities
+    from nodewatch.capabilities import find_abilities
     from nodewatch.config import NodeConfig
     from spoold.local_node import NODE
 
     config = NodeConfig(Path(), NODE, Path(), machine.cores, machine.memory_bytes, machine.gpus)
-    found = find_capabilities(config)
+    found = find_abilities(config).capabilities
     return [one for one in jobfile.meta.capabilities if one not in found]
 
 

@@ -14,8 +14,10 @@ from distribute_compute_config import DistributeError, JobFile, Progress, WrongT
 from distribute_compute_config.building import submission
 from spoold import submitting
 from spoold.following import DropRejected
+from spoold.progress import BatchProgress
 from spoold.snapshot import find_batch, read_header
 from spoold.spool import NoSpool, Settings, init_spool
+from spoold.tickets import State
 from tests.lab import Lab
 
 
@@ -127,3 +129,15 @@ def test_without_the_spools_package_it_is_told(monkeypatch: pytest.MonkeyPatch, 
 def test_what_is_looked_up_is_the_spools_own() -> None:
     importlib.invalidate_caches()
     assert submission._find_submitter() is submitting.submit
+
+
+def test_a_ticket_that_a_listing_misses_still_waits() -> None:
+    seen = BatchProgress({State.DONE: 1, State.FAILED: 1, State.CLAIMED: 1}, jobs_total=4, finished=True)
+    assert not seen.closed
+    assert submitting._count(seen) == Progress(
+        waiting=1, running=1, done=1, failed=1, cancelled=0, closed=False
+    )
+    whole = BatchProgress({State.DONE: 3, State.CANCELLED: 1}, jobs_total=4, finished=True)
+    assert whole.closed
+    assert not submitting._count(whole).succeeded
+    assert not BatchProgress({State.DONE: 4}, jobs_total=4, finished=False).closed

@@ -17,7 +17,6 @@ from distribute_compute_config import (
     AnyJob,
     CommandDescription,
     CommandJob,
-    Description,
     File,
     JobFile,
     JobFileError,
@@ -29,6 +28,7 @@ from distribute_compute_config import (
     load_text,
     syntax,
 )
+from distribute_compute_config.building import writing
 from distribute_compute_config.strict import StrictModel
 from tests.config.strategies import jobfiles
 
@@ -237,10 +237,11 @@ def test_what_would_not_be_read_back_is_not_written(tmp_path: Path, monkeypatch:
     assert os.listdir(tmp_path) == []
 
 
-def test_more_jobs_than_usual_are_the_spools_to_judge(tmp_path: Path) -> None:
-    some = [distribute.job(f"j{number}", []) for number in range(10_001)]
-    image = distribute.initialize("a.sif", [], [])
-    many = distribute.apptainer_config(distribute.metadata("n", "b", []), distribute.description(image, some))
-    assert isinstance(many.section, Description)
+def test_more_jobs_than_usual_are_the_spools_to_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "JOBS_MAX", 3)
+    some = [distribute.command_job(f"{name}{{n}}", "ls", sweep={"n": [1, 2]}) for name in ("a", "b")]
+    many = distribute.command_config(distribute.metadata("n", "b", []), distribute.description(None, some))
     distribute.write_config_to_file(many, tmp_path / "job.yaml")
-    assert len(load_file(tmp_path / "job.yaml").jobfile.jobs) == 10_001
+    assert load_file(tmp_path / "job.yaml").jobfile == many

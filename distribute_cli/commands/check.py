@@ -57,13 +57,12 @@ def _sizes_bytes(loaded: LoadedJobFile, base: Path) -> dict[str, int]:
 
 
 def _print(check: FileCheck) -> None:
-    from distribute_cli.reports.checking import describe_sweep, summarise
+    from distribute_cli.reports.checking import describe_sweeps, summarise
 
     for p in check.problems:
         place = f"{check.file}:{p.line}:{p.column}: {p.what}: {p.why}"
         say(f"{place}; {p.instead}" if p.instead else place)
     if check.batch is not None:
         say(summarise(check))
-        for sweep in check.batch.sweeps:
-            for line in describe_sweep(sweep):
-                say(clean(line))
+        for line in describe_sweeps(check.batch.sweeps):
+            say(clean(line))

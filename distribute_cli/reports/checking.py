@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -103,8 +103,23 @@ def _report_sweeps(loaded: LoadedJobFile) -> tuple[SweepCheck, ...]:
     return tuple(SweepCheck(*mark, tuple(jobs)) for mark, jobs in found.items())
 
 
-def describe_sweep(sweep: SweepCheck) -> Iterator[str]:
-    """What people see of a sweep before they submit it: how many jobs it makes, and the first of them."""
+def describe_sweeps(sweeps: Sequence[SweepCheck]) -> Iterator[str]:
+    """What people see of sweeps before they submit them.
+
+    Those of one job each share a line: that is how scripts write them.
+    """
+    single = [sweep for sweep in sweeps if len(sweep.jobs) == 1]
+    for sweep in sweeps:
+        if len(sweep.jobs) > 1 or len(single) == 1:
+            yield from _describe_sweep(sweep)
+    if len(single) > 1:
+        first = single[0].jobs[0]
+        values = say_values(tuple(first.values.items()))
+        yield f"  {len(single)} sweeps make one job each, the first is {first.name}  {values}"
+
+
+def _describe_sweep(sweep: SweepCheck) -> Iterator[str]:
+    """How many jobs it makes, and the first of them."""
     yield f"  the sweep on line {sweep.line} makes {count(len(sweep.jobs), 'job')}:"
     shown = sweep.jobs[:_JOBS_SHOWN]
     width = max(len(job.name) for job in shown)

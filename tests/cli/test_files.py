@@ -96,6 +96,16 @@ command:
 """
 
 
+def test_check_tells_of_many_small_sweeps_in_one_line(run: Run) -> None:
+    job = '    - {name: "re%d", command: ./solve, sweep: {re: [%d]}}\n'
+    head = "meta: {batch_name: b, namespace: n}\ncommand:\n  jobs:\n"
+    Path("job.yaml").write_text(head + "".join(job % (number, number) for number in range(100)))
+    said = run("check", "job.yaml").stdout.splitlines()
+    assert said[1:] == ["  100 sweeps make one job each, the first is re0  re=0"]
+    Path("job.yaml").write_text(head + job % (0, 0))
+    assert run("check", "job.yaml").stdout.splitlines()[1] == "  the sweep on line 4 makes 1 job:"
+
+
 def test_check_shows_what_a_sweep_makes(run: Run, run_json: Callable[..., Any]) -> None:
     Path("job.yaml").write_text(SWEEP % ", ".join(map(str, range(12))))
     said = run("check", "job.yaml").stdout.splitlines()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,22 +38,9 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Path | 
 
 def chosen_spool() -> Path:
     """The path of the spool to use, whether there is one or not. Raises NoSpool if nothing names one."""
-    from distribute_cli.config import config_path, read_config
-    from spoold.spool import NoSpool
+    from spoold.user_config import choose_spool
 
-    typed: Path | None = click.get_current_context().meta.get(_META)
-    if typed is not None:
-        return typed
-    if variable := os.environ.get(VARIABLE):
-        return Path(variable)
-    configured = read_config(config_path()).spool
-    if configured is None:
-        raise NoSpool(
-            "no spool is set",
-            f"there is no --spool, no {VARIABLE}, and no {config_path()} that names one",
-            f"type: export {VARIABLE}=/path/to/the/spool\nor make one: distribute init /path/to/a/new/folder",
-        )
-    return configured
+    return choose_spool(click.get_current_context().meta.get(_META), "--spool")
 
 
 def current_spool(whole: bool = True) -> Spool:

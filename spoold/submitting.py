@@ -17,6 +17,7 @@ from spoold.polling import poll
 from spoold.progress import BatchProgress, read_progress
 from spoold.spool import Spool, open_spool
 from spoold.tickets import State
+from spoold.user_config import choose_spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ class Submission:
         return ended
 
 
-def submit(loaded: LoadedJobFile, base: Path, spool: Path, patience_s: float) -> Submission:
+def submit(loaded: LoadedJobFile, base: Path, spool: Path | None, patience_s: float) -> Submission:
     """See ``distribute_compute_config.building.submission.Submitter``."""
-    opened = open_spool(spool)
+    opened = open_spool(choose_spool(spool, "spool= in the call"))
     refuse(opened, loaded)
     meta = loaded.jobfile.meta
     drop = drop_bundle(opened, collect(loaded, base), name_drop(f"{meta.namespace}/{meta.batch_name}"))

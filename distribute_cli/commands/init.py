@@ -76,7 +76,7 @@ def _make(folder: Path, settings: Settings) -> Spool:
 
 def describe_next_steps(root: Path) -> list[str]:
     """What to type after a spool was made, a line each."""
-    from distribute_cli.config import config_path
+    from spoold.user_config import config_path
 
     return [
         "",

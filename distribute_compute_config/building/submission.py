@@ -6,7 +6,6 @@ The package that works on spools registers itself as the entry point ``submit`` 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -22,7 +21,6 @@ from distribute_compute_config.loading import LoadedJobFile
 from distribute_compute_config.models import JobFile
 from distribute_compute_config.problems import Problem
 
-VARIABLE = "DISTRIBUTE_SPOOL"
 _PATIENCE_S = 10.0
 _SHOWN_MAX = 10
 
@@ -82,10 +80,13 @@ class Submission(Protocol):
 class Submitter(Protocol):
     """What the entry point is: submits ``loaded``, whose relative paths begin at ``base``.
 
-    Waits up to ``patience_s`` seconds for the spool to take it in. Raises DistributeError or OSError.
+    Without a ``spool`` it is the one that the user's commands use. Waits up to ``patience_s`` seconds for it
+    to take the batch in. Raises DistributeError or OSError.
     """
 
-    def __call__(self, loaded: LoadedJobFile, base: Path, spool: Path, patience_s: float) -> Submission: ...
+    def __call__(
+        self, loaded: LoadedJobFile, base: Path, spool: Path | None, patience_s: float
+    ) -> Submission: ...
 
 
 def submit(
@@ -98,32 +99,25 @@ def submit(
     """Submit a config as ``distribute add`` does: with all its files as they are now. Nothing is printed.
 
     ``config``: what ``apptainer_config()``, ``python_config()`` or ``command_config()`` returned.
-    ``spool``: the spool's folder; without one that which DISTRIBUTE_SPOOL names.
+    ``spool``: the spool's folder; without one that which ``distribute`` uses: DISTRIBUTE_SPOOL names it, or
+    the user's config file.
     ``folder``: where relative paths of the config begin.
     ``patience_s``: how long to wait for the spool to take the batch in, seconds. It is submitted anyhow.
 
     Returns at once after that; ``submit(...).wait()`` waits for the end.
 
-    Raises WrongType. Raises WrongValue: files are missing, no spool is named. Raises DistributeError: there
-    is no such spool, the batch's name is taken, it has too many jobs, the spool refused it. Raises OSError.
+    Raises WrongType. Raises WrongValue: files are missing. Raises DistributeError: there is no such spool,
+    the batch's name is taken, it has too many jobs, the spool refused it. Raises OSError.
     """
     call = Call("submit")
-    root, base = _choose(call, spool), Path(call.path("folder", folder)).absolute()
+    root = None if spool is None else Path(call.path("spool", spool))
+    base = Path(call.path("folder", folder)).absolute()
     call.instance("patience_s", patience_s, (int, float), "a number of seconds")
     jobfile = call.instance("config", config, JobFile, "what apptainer_config(...) or its like returns")
     loaded = spell_out(call, jobfile, name_batch(jobfile.meta))
     if missing := missing_inputs(loaded, base):
         raise _explain_missing(missing)
     return _find_submitter()(loaded, base, root, patience_s)
-
-
-def _choose(call: Call, spool: object) -> Path:
-    if spool is not None:
-        return Path(call.path("spool", spool))
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
-    why = f"no spool is named, and no {VARIABLE} either"
-    raise call.wrong_value("spool", why, "write submit(config, '/path/to/the/spool')")
 
 
 def _explain_missing(missing: Iterable[Problem]) -> WrongValue:

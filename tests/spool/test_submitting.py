@@ -87,12 +87,24 @@ def test_what_is_missing_is_told_before_anything_is_copied(tmp_path: Path) -> No
     assert list(spool.layout.incoming.iterdir()) == []
 
 
-def test_a_wrong_call_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_spool_it_is_the_one_that_the_commands_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("DISTRIBUTE_SPOOL", raising=False)
+    config = batch(commands={"one": "ls"})
     with pytest.raises(
-        WrongValue, match=r"submit\(\): spool: no spool is named, and no DISTRIBUTE_SPOOL either"
+        NoSpool, match=r"there is no spool= in the call, no DISTRIBUTE_SPOOL, and no .*config.yaml"
     ):
-        distribute.submit(batch())
+        distribute.submit(config)
+    spool = init_spool(tmp_path / "spool", Settings())
+    (tmp_path / "config" / "distribute").mkdir(parents=True)
+    (tmp_path / "config" / "distribute" / "config.yaml").write_text(f"spool: {spool.root}\n")
+    distribute.submit(config, patience_s=0)
+    assert len(list(spool.layout.incoming.iterdir())) == 1
+
+
+def test_a_wrong_call_is_told(tmp_path: Path) -> None:
     with pytest.raises(
         WrongType, match=r"submit\(\): config: .* is wanted, not 'distribute-jobs.yaml' \(str\)"
     ):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-from distribute_cli.errors import did_you_mean
 from distribute_compute_config.errors import DistributeError
+from spoold.spool import NoSpool
 
+VARIABLE = "DISTRIBUTE_SPOOL"
 KEYS = ("spool",)
 
 
@@ -16,6 +19,26 @@ class UserConfig:
     """``config.yaml``; ``spool`` is absolute."""
 
     spool: Path | None = None
+
+
+def choose_spool(said: Path | None, where: str) -> Path:
+    """The path of the spool to use, whether there is one or not.
+
+    It is what was ``said``, else what the variable names, else what the config file does. ``where`` it could
+    have been said is for the message. Raises NoSpool if nothing names one.
+    """
+    if said is not None:
+        return said
+    if variable := os.environ.get(VARIABLE):
+        return Path(variable)
+    configured = read_config(config_path()).spool
+    if configured is None:
+        raise NoSpool(
+            "no spool is set",
+            f"there is no {where}, no {VARIABLE}, and no {config_path()} that names one",
+            f"type: export {VARIABLE}=/path/to/the/spool\nor make one: distribute init /path/to/a/new/folder",
+        )
+    return configured
 
 
 def config_path() -> Path:
@@ -47,7 +70,8 @@ def parse_config(text: str, path: Path) -> UserConfig:
     if not isinstance(values, dict):
         raise DistributeError(f"{path} can't be read", "it holds no keys", "write: spool: /path/to/the/spool")
     for key in values.keys() - set(KEYS):
-        why = did_you_mean(str(key), KEYS) or f"it may have: {', '.join(KEYS)}"
+        near = get_close_matches(str(key), KEYS, n=1)
+        why = f"did you mean {near[0]}?" if near else f"it may have: {', '.join(KEYS)}"
         raise DistributeError(f"{path} has the unknown key {key!r}", why, "mend it or remove it")
     return UserConfig(_spool(values.get("spool"), path))
 

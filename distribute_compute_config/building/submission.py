@@ -121,7 +121,7 @@ def submit(
 
 
 def _explain_missing(missing: Iterable[Problem]) -> WrongValue:
-    told = [f"{one.what}: {one.why}" for one in missing]
+    told = [f"{one.what}: {one.why}; {one.instead}" for one in missing]
     files = "a file" if len(told) == 1 else f"{len(told)} files"
     if len(told) > _SHOWN_MAX:
         told[_SHOWN_MAX:] = [f"… and {len(told) - _SHOWN_MAX} more"]

@@ -80,7 +80,8 @@ def test_what_is_missing_is_told_before_anything_is_copied(tmp_path: Path) -> No
     lines = str(caught.value).splitlines()
     assert lines[0] == "submit(): 12 files can't be brought along"
     assert lines[1].startswith("  command.jobs[0].required_files[0]: ")
-    assert lines[1].endswith("/no/0.txt can't be read: No such file or directory")
+    said = "/no/0.txt can't be read: No such file or directory; write the path of a file that you can read"
+    assert lines[1].endswith(said)
     assert lines[-1] == "  … and 2 more"
     with pytest.raises(WrongValue, match=r"submit\(\): a file can't be brought along"):
         distribute.submit(batch(required_files=files[:1]), spool.root, folder=tmp_path)

@@ -39,8 +39,9 @@ class Submission:
         return self.spool.layout.archive / self.namespace / self.batch
 
     def look(self) -> Progress | None:
-        if look_for(self.spool, self.drop) is None:
-            return None
+        return self._read() if self.admitted or look_for(self.spool, self.drop) else None
+
+    def _read(self) -> Progress:
         seen = read_progress(self.spool, self.namespace, self.batch)
         if seen is None:
             raise DistributeError(
@@ -51,8 +52,13 @@ class Submission:
     def wait(
         self, timeout_s: float | None = None, progress: Callable[[Progress], object] | None = None
     ) -> Progress:
+        taken_in = self.admitted
+
         def look() -> Progress | None:
-            seen = self.look()
+            nonlocal taken_in
+            # What was taken in stays so: it needn't be looked for again.
+            taken_in = taken_in or look_for(self.spool, self.drop) is not None
+            seen = self._read() if taken_in else None
             if seen is not None and progress is not None:
                 progress(seen)
             return seen if seen is not None and seen.closed else None

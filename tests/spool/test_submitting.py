@@ -72,6 +72,17 @@ def test_what_nobody_takes_in_is_submitted_all_the_same(tmp_path: Path) -> None:
     assert drop.name.startswith("anna.made.")
 
 
+def test_a_batch_is_awaited_that_is_taken_in_later(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab") as lab:
+        submitted = distribute.submit(batch(commands={"one": "ls"}), lab.spool.root, patience_s=0)
+        assert submitted.look() is None
+        lab.node("alpha")
+        assert submitted.wait(30).succeeded
+        seen = submitted.look()
+        assert seen is not None
+        assert seen.succeeded
+
+
 def test_what_is_missing_is_told_before_anything_is_copied(tmp_path: Path) -> None:
     spool = init_spool(tmp_path / "spool", Settings())
     files = [distribute.file(f"no/{number}.txt", relative=True) for number in range(12)]

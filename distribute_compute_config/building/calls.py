@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +19,7 @@ from distribute_compute_config.problems import describe_loc
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
+_ITEMS_MAX = 1_000_000
 _WANTED = {
     "string_type": "text (str)",
     "bool_type": "True or False",
@@ -71,9 +73,14 @@ class Call:
         raise self.wrong_type(parameter, value, "a path (str or pathlib.Path)")
 
     def listed(self, parameter: str, value: object, hint: str = "") -> tuple[object, ...]:
-        """The items of a list or of anything like it. Raises WrongType; text is no list."""
+        """The items of a list or of anything like it; text is none. Raises WrongType or WrongValue."""
         if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | BaseModel):
-            return tuple(value)
+            items = tuple(islice(value, _ITEMS_MAX + 1))
+            if len(items) > _ITEMS_MAX:
+                raise self.wrong_value(
+                    parameter, f"it has more than {_ITEMS_MAX} items", "make several batches"
+                )
+            return items
         raise self.wrong_type(parameter, value, "a list", hint)
 
     def instance(

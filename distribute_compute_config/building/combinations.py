@@ -20,8 +20,6 @@ from distribute_compute_config.sweeps import (
     is_parameter,
 )
 
-_call = Call("sweep")
-
 
 @dataclass(frozen=True, slots=True)
 class Combinations:
@@ -69,18 +67,24 @@ def sweep(
     Raises WrongType: something is no list of text and numbers. Raises WrongValue: no values, lists of
     different lengths with ``zip``, or a name that no parameter can have.
     """
-    given = {**_call.instance("values", values or {}, Mapping, "a dict of lists"), **parameters}
+    call = Call("sweep")
+    call.instance("zip", zip, bool, "True or False")
+    given = call.instance("values", values or {}, Mapping, "a dict of lists")
+    return combine(call, {**given, **parameters}, Mode.ZIP if zip else Mode.PRODUCT)
+
+
+def combine(call: Call, given: Mapping[str, Iterable[object]], mode: Mode = Mode.PRODUCT) -> Combinations:
+    """The combinations of these values, for ``call``. Raises WrongType or WrongValue."""
     if not given:
-        raise _call.wrong_value("parameters", "there are none", "write sweep(re=[100, 400])")
-    _call.instance("zip", zip, bool, "True or False")
+        raise call.wrong_value("parameters", "there are none", "write sweep(re=[100, 400])")
     for name in given:
-        _check_name(name)
-    found = tuple((name, _check_values(name, listed, given)) for name, listed in given.items())
+        _check_name(call, name)
+    found = tuple((name, _check_values(call, name, listed, given)) for name, listed in given.items())
     lengths = {len(listed) for _, listed in found}
-    if zip and len(lengths) > 1:
+    if mode is Mode.ZIP and len(lengths) > 1:
         counts = ", ".join(f"{name} has {len(listed)}" for name, listed in found)
-        raise _call.wrong_value("zip", f"{counts} values, and zip wants as many of each", "leave zip out")
-    return Combinations(Mode.ZIP if zip else Mode.PRODUCT, found)
+        raise call.wrong_value("zip", f"{counts} values, and zip wants as many of each", "leave zip out")
+    return Combinations(mode, found)
 
 
 def write_value(value: object) -> str:
@@ -99,29 +103,29 @@ def write_value(value: object) -> str:
     raise TypeError("text or a number")
 
 
-def _check_name(name: object) -> None:
+def _check_name(call: Call, name: object) -> None:
     if not isinstance(name, str) or not is_parameter(name):
         why = "a parameter has letters, digits and '_', no digit first, and isn't called product or zip"
-        raise _call.wrong_value(repr(name), why, "write another name")
+        raise call.wrong_value(repr(name), why, "write another name")
 
 
-def _check_values(name: str, values: object, names: Iterable[str]) -> tuple[object, ...]:
-    listed = _call.listed(name, values, f"write {name}=[100, 400]")
+def _check_values(call: Call, name: str, values: object, names: Iterable[str]) -> tuple[object, ...]:
+    listed = call.listed(name, values, f"write {name}=[100, 400]")
     if not listed:
-        raise _call.wrong_value(name, "the list is empty", "write at least one value")
+        raise call.wrong_value(name, "the list is empty", "write at least one value")
     for index, value in enumerate(listed):
-        _check_value(f"{name}[{index}]", value, names)
+        _check_value(call, f"{name}[{index}]", value, names)
     return listed
 
 
-def _check_value(place: str, value: object, names: Iterable[str]) -> None:
+def _check_value(call: Call, place: str, value: object, names: Iterable[str]) -> None:
     try:
         text = write_value(value)
     except TypeError as error:
-        raise _call.wrong_type(place, value, str(error)) from None
+        raise call.wrong_type(place, value, str(error)) from None
     if len(text) > VALUE_CHARACTERS_MAX:
         why = f"it has more than {VALUE_CHARACTERS_MAX} characters"
-        raise _call.wrong_value(place, why, "put the text into an input file")
+        raise call.wrong_value(place, why, "put the text into an input file")
     if set(find_placeholders(text)) & set(names):
         why = f"{shorten(text)} mentions a parameter of this sweep, which would be replaced in turn"
-        raise _call.wrong_value(place, why, "write the value itself")
+        raise call.wrong_value(place, why, "write the value itself")

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, Unpack, overload
 
 from distribute_compute_config.building.arguments import AnyPath, read_files, read_options, read_script
-from distribute_compute_config.building.calls import Call, WrongType, WrongValue
-from distribute_compute_config.building.combinations import Combinations
-from distribute_compute_config.building.combinations import sweep as combine
+from distribute_compute_config.building.calls import Call, WrongType
+from distribute_compute_config.building.combinations import Combinations, combine
 from distribute_compute_config.building.keywords import JobKeywords
 from distribute_compute_config.expansion import expand_job
 from distribute_compute_config.models import CommandJob, File, Job, PythonJob
 from distribute_compute_config.problems import Finding, describe_loc
 
-Sweep: TypeAlias = Combinations | Mapping[str, Iterable[object]]
+AnySweep: TypeAlias = Combinations | Mapping[str, Iterable[object]]
 J = TypeVar("J", Job, PythonJob, CommandJob)
 
 _MAKERS = {"file": "python_job", "command": "command_job"}
@@ -29,12 +28,16 @@ def job(
 
 @overload
 def job(
-    name: str, required_files: Sequence[File], *, sweep: Sweep, **options: Unpack[JobKeywords]
+    name: str, required_files: Sequence[File], *, sweep: AnySweep, **options: Unpack[JobKeywords]
 ) -> tuple[Job, ...]: ...
 
 
 def job(
-    name: str, required_files: Sequence[File], *, sweep: Sweep | None = None, **options: Unpack[JobKeywords]
+    name: str,
+    required_files: Sequence[File],
+    *,
+    sweep: AnySweep | None = None,
+    **options: Unpack[JobKeywords],
 ) -> Job | tuple[Job, ...]:
     """A job of an apptainer batch.
 
@@ -68,7 +71,7 @@ def python_job(
     file: AnyPath | File,
     required_files: Sequence[File] = (),
     *,
-    sweep: Sweep,
+    sweep: AnySweep,
     **options: Unpack[JobKeywords],
 ) -> tuple[PythonJob, ...]: ...
 
@@ -78,7 +81,7 @@ def python_job(
     file: AnyPath | File,
     required_files: Sequence[File] = (),
     *,
-    sweep: Sweep | None = None,
+    sweep: AnySweep | None = None,
     **options: Unpack[JobKeywords],
 ) -> PythonJob | tuple[PythonJob, ...]:
     """A job that runs as ``python3 ./job.py CORES``.
@@ -111,7 +114,7 @@ def command_job(
     command: str,
     required_files: Sequence[File] = (),
     *,
-    sweep: Sweep,
+    sweep: AnySweep,
     **options: Unpack[JobKeywords],
 ) -> tuple[CommandJob, ...]: ...
 
@@ -121,7 +124,7 @@ def command_job(
     command: str,
     required_files: Sequence[File] = (),
     *,
-    sweep: Sweep | None = None,
+    sweep: AnySweep | None = None,
     **options: Unpack[JobKeywords],
 ) -> CommandJob | tuple[CommandJob, ...]:
     """A job that runs a command line.
@@ -141,7 +144,7 @@ def _make(
     model: type[J],
     own: dict[str, Any],
     required_files: object,
-    swept: Sweep | None,
+    swept: AnySweep | None,
     options: Mapping[str, Any],
 ) -> J | tuple[J, ...]:
     for keyword, maker in _MAKERS.items():
@@ -156,7 +159,7 @@ def _make(
     return tuple(call.build(model, one) for one in _spread(call, given, swept))
 
 
-def _spread(call: Call, given: dict[str, Any], swept: Sweep) -> list[dict[str, Any]]:
+def _spread(call: Call, given: dict[str, Any], swept: AnySweep) -> list[dict[str, Any]]:
     """The data of each job that ``given`` stands for."""
     made = []
     for one in expand_job(given, _read_sweep(call, swept).written()):
@@ -170,9 +173,4 @@ def _read_sweep(call: Call, swept: object) -> Combinations:
     if isinstance(swept, Combinations):
         return swept
     found = call.instance("sweep", swept, Mapping, "what sweep(...) returns, or a dict of lists")
-    try:
-        return combine(found)
-    except (WrongType, WrongValue) as error:
-        raise type(error)(
-            error.what.replace("sweep()", f"{call.function}(): sweep", 1), error.why, error.hint
-        ) from None
+    return combine(Call(f"{call.function}(): sweep"), found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -49,7 +50,7 @@ WRONG_TYPES: list[tuple[Callable[[], Any], str]] = [
     (lambda: distribute.job("a", [], depends=[3]), "job(): depends[0]: a job or its name is wanted, not 3 (int)"),
     (lambda: distribute.job("a", [], slurm={"node": 1}), "job(): slurm has no key 'node'\n  did you mean nodes?"),
     (lambda: distribute.job("a", [], sweep=[1]), "sweep: what sweep(...) returns, or a dict of lists is wanted, not [1] (list)"),
-    (lambda: distribute.job("a", [], sweep={"re": 1}), "job(): sweep: re: a list is wanted, not 1 (int)"),
+    (lambda: distribute.job("a", [], sweep={"re": 1}), "job(): sweep(): re: a list is wanted, not 1 (int)"),
     (lambda: distribute.python_job("a", 3), "python_job(): file: a path (str or pathlib.Path) is wanted, not 3 (int)"),
     (lambda: distribute.command_job("a", ["ls"]), "command_job(): command: text (str) is wanted, not ['ls'] (list)"),
     (lambda: distribute.slurm(node=1), "slurm() has no parameter 'node'\n  did you mean nodes?"),
@@ -103,6 +104,7 @@ WRONG_VALUES: list[tuple[Callable[[], Any], str]] = [
     (lambda: distribute.sweep(product=[1]), "and isn't called product or zip"),
     (lambda: distribute.sweep(re=[1, 2], n=[1], zip=True), "sweep(): zip: re has 2, n has 1 values"),
     (lambda: distribute.sweep(a=["{b}"], b=[1]), "sweep(): a[0]: '{b}' mentions a parameter of this sweep"),
+    (lambda: distribute.sweep(a=itertools.count()), "sweep(): a: it has more than 1000000 items"),
     (lambda: distribute.sweep(a=["x" * 1001]), "sweep(): a[0]: it has more than 1000 characters"),
 ]  # fmt: skip
 

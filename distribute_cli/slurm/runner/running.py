@@ -46,26 +46,11 @@ def run(task: Task) -> Ended:
     watched = _TERM | {signal.SIGCHLD} | ({signal.Signals(task.on_evict)} if task.on_evict else set())
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     oom_before, started_at, begin_s = _count_oom_kills(), time.time(), time.monotonic()
-    environment = dict(task.environment)
-    environment[MARK] = task.cwd
-    stopped = ""
-    with (
-        open(task.stdout, "wb") as out,
-        open(task.stderr, "ab" if task.stderr == task.stdout else "wb") as err,
-    ):
-        try:
-            process = subprocess.Popen(
-                task.argv,
-                cwd=task.cwd,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                preexec_fn=lambda: _begin(watched),
-            )
-        except OSError as error:
-            return _never_started(error, started_at)
-        status, usage, stopped = _watch(process.pid, task, watched, begin_s)
+    try:
+        process = _start(task, watched)
+    except OSError as error:
+        return _never_started(error, started_at)
+    status, usage, stopped = _watch(process.pid, task, watched, begin_s)
     # Its status is taken: subprocess must not ask for it again.
     process.returncode = status
     _end_rest(task.cwd)
@@ -87,9 +72,24 @@ def run(task: Task) -> Ended:
     )
 
 
-def was_told_to_end() -> bool:
-    """Whether SIGTERM came while nothing ran."""
-    return bool(signal.sigpending() & _TERM)
+def _start(task: Task, watched: Set[signal.Signals]) -> "subprocess.Popen[bytes]":
+    with open(task.stdout, "wb") as out:
+        if task.stderr == task.stdout:
+            return _launch(task, watched, out, subprocess.STDOUT)
+        with open(task.stderr, "wb") as err:
+            return _launch(task, watched, out, err)
+
+
+def _launch(task: Task, watched: Set[signal.Signals], out: Any, err: Any) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        task.argv,
+        cwd=task.cwd,
+        env=dict(task.environment, **{MARK: task.cwd}),
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        preexec_fn=lambda: _begin(watched),
+    )
 
 
 def _begin(watched: Set[signal.Signals]) -> None:

@@ -1,0 +1,195 @@
+"""The runner by itself, as Slurm would start it: signals, limits, what an earlier attempt left."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distribute_cli.slurm import runner
+from distribute_cli.slurm.runner import archiving
+from spoold import publication
+from tests.lab import program
+from tests.slurm.exporting import export, write_batch
+from tests.support import find_runs, wait_until
+
+HEAD = "meta: {batch_name: b, namespace: lab, MORE}\nslurm: {time: 10}\n"
+RUNNER = Path(runner.__file__).parent
+
+
+def make(tmp_path: Path, command: str, more: str = "priority: 0", build: str = "") -> Path:
+    """An export of one job."""
+    section = f"  initialize: {{build: {json.dumps(build)}}}\n" if build else ""
+    text = f"command:\n{section}  jobs: [{{name: j, command: {json.dumps(command)}}}]\n"
+    return export(write_batch(tmp_path / "src", HEAD.replace("MORE", more) + text), tmp_path / "out")
+
+
+@contextmanager
+def running(folder: Path, *arguments: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-B", "-m", "runner", *arguments],
+        cwd=folder,
+        env={**os.environ, "SLURMD_NODENAME": "n7", **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def run(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
+    with running(folder, *(arguments or ("job", "j")), **env) as process:
+        said, _ = process.communicate(timeout=30)
+    return process.returncode, said.decode()
+
+
+def result(folder: Path, name: str = "j") -> Path:
+    return folder / "archive/lab/b" / name
+
+
+def record(folder: Path, name: str = "j") -> Any:
+    return json.loads((result(folder, name) / ".job.json").read_text())
+
+
+def test_it_is_made_for_any_python_from_3_6_on() -> None:
+    for path in RUNNER.glob("*.py"):
+        ast.parse(path.read_text(), feature_version=(3, 6))
+    done = subprocess.run(
+        [program("vermin"), "-t=3.6-", "--no-tips", "--violations", str(RUNNER)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_it_imports_nothing_but_the_standard_library(tmp_path: Path) -> None:
+    folder = make(tmp_path, "true")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", "import sys; sys.path.insert(0, '.'); import runner.__main__"],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_job_that_is_done_is_not_run_again(tmp_path: Path) -> None:
+    folder = make(tmp_path, "echo x")
+    assert run(folder)[0] == 0
+    before = record(folder)
+    assert run(folder) == (0, "j is done already\n")
+    assert record(folder) == before
+    assert before["node"] == "n7"
+
+
+def test_a_failed_job_gets_its_next_attempt(tmp_path: Path) -> None:
+    folder = make(tmp_path, "exit 3", "retries: 1")
+    assert run(folder)[0] == 3
+    assert run(folder)[0] == 3
+    assert [record(folder, name)["attempt"] for name in ("j~1", "j~2", "j~3", "j")] == [1, 2, 3, 4]
+
+
+def test_told_to_end_it_archives_what_there_is(tmp_path: Path) -> None:
+    folder = make(
+        tmp_path, "echo half >distribute_save/x; touch ready; setsid sleep 1000 & sleep 1000", "retries: 3"
+    )
+    with running(folder, "job", "j") as process:
+        wait_until((folder / "work/j/ready").exists)
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+    found = record(folder)
+    assert (found["outcome"], found["ending"], found["reason"]) == ("cancelled", "killed", "cancelled")
+    assert (result(folder) / "x").read_text() == "half\n"
+    assert not find_runs(folder)
+    assert not result(folder, "j~1").exists()
+
+
+def test_at_slurms_time_limit_it_says_so(tmp_path: Path) -> None:
+    folder = make(tmp_path, "touch ready; sleep 1000", "retries: 3")
+    job = folder / "jobs/j/job.json"
+    job.write_text(json.dumps({**json.loads(job.read_text()), "limit_s": 1.0}))
+    with running(folder, "job", "j") as process:
+        wait_until((folder / "work/j/ready").exists)
+        process.terminate()
+        process.wait(20)
+    assert (record(folder)["outcome"], record(folder)["ending"]) == ("failed", "time-limit")
+
+
+def test_the_jobs_signal_is_passed_on_to_who_handles_it(tmp_path: Path) -> None:
+    # The shell has a handler, its sleep has none and would die of it.
+    command = "trap 'echo warned >distribute_save/x; exit 0' USR1; sleep 1000 & touch ready; wait; exit 9"
+    folder = make(tmp_path, command, "on_evict: USR1")
+    with running(folder, "job", "j") as process:
+        wait_until((folder / "work/j/ready").exists)
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(20) == 0
+    assert (result(folder) / "x").read_text() == "warned\n"
+
+
+RESUMING = "cat input/resume/x 2>/dev/null || echo none; echo saved >distribute_save/x; touch ready; test -e input/resume || sleep 1000"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_next_attempt_goes_on_from_what_was_saved(tmp_path: Path, number: int) -> None:
+    folder = make(tmp_path, RESUMING, "resume: true")
+    with running(folder, "job", "j") as process:
+        wait_until((folder / "work/j/ready").exists)
+        process.send_signal(number)
+        process.wait(20)
+    for pid, _ in find_runs(folder):
+        os.kill(pid, signal.SIGKILL)
+    assert run(folder)[0] == 0
+    assert (result(folder) / "stdout.txt").read_text() == "saved\n"
+    assert record(folder)["outcome"] == "done"
+
+
+def test_without_resume_it_begins_anew(tmp_path: Path) -> None:
+    folder = make(tmp_path, "ls input; ls -A distribute_save")
+    (folder / "work/j/distribute_save").mkdir(parents=True)
+    (folder / "work/j/distribute_save/old").touch()
+    assert run(folder)[0] == 0
+    assert (result(folder) / "stdout.txt").read_text() == ""
+
+
+def test_a_build_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:
+    folder = make(tmp_path, "cat built", build="echo building; cp $SOURCE built")
+    code, said = run(folder, "build", SOURCE="/no/such")
+    assert code == 1
+    assert said.startswith("building\ncp: ")
+    assert (folder / "archive/lab/b/b_build_output-n7.txt").read_text() == said
+    (tmp_path / "text").write_text("text")
+    assert run(folder, "build", SOURCE=str(tmp_path / "text")) == (0, "building\n")
+    assert run(folder, "build") == (0, "built already\n")
+    assert run(folder)[0] == 0
+    assert (result(folder) / "stdout.txt").read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    ("env", "cores"),
+    [
+        ({"SLURM_CPUS_PER_TASK": "3", "SLURM_NTASKS": "2", "SLURM_TASKS_PER_NODE": "2"}, "6"),
+        ({"SLURM_NTASKS": "8", "SLURM_TASKS_PER_NODE": "4(x2)", "SLURM_CPUS_ON_NODE": "64"}, "4"),
+        ({"SLURM_CPUS_ON_NODE": "5"}, "5"),
+    ],
+)
+def test_a_job_is_told_the_cores_that_it_has(tmp_path: Path, env: dict[str, str], cores: str) -> None:
+    folder = make(tmp_path, "echo $DISTRIBUTE_CORES $OMP_NUM_THREADS")
+    assert run(folder, **env)[0] == 0
+    assert (result(folder) / "stdout.txt").read_text() == f"{cores} {cores}\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "stdout.txt", ".job.json", "saved-stdout.txt", "saved-x", "saved-saved-stderr.txt/a"]
+)
+def test_saved_files_are_called_as_in_a_spool(name: str) -> None:
+    assert archiving.archived_name(name) == publication.archived_name(name)

@@ -50,7 +50,6 @@ MANIFEST = "export.json"
 BUILD = "build"
 #: What is submitted first; no job can be called so.
 BUILD_NAME = "(build)"
-IMAGE = "image.sif"
 _LEAST = (
     'write at least, beside meta: slurm: {time: "1:00:00"}, '
     "and in it what your cluster wants to know: partition, account, cpus_per_task"
@@ -221,7 +220,7 @@ def _initialize_files(jobfile: JobFile, material: Material) -> Iterator[ExportFi
     for file in initialize.required_files:
         yield _copy(file, f"initial_files/{file.name}", material)
     if isinstance(initialize, Initialize):
-        yield _copy(initialize.sif, IMAGE, material)
+        yield _copy(initialize.sif, containers.IMAGE, material)
     if isinstance(initialize, PythonInitialize):
         yield _copy(initialize.build_file, f"{BUILD}/build.py", material)
     if _has_build(jobfile):
@@ -256,7 +255,7 @@ def _job_record(jobfile: JobFile, job: AnyJob, request: Request) -> str:
         start = {"argv": ["/bin/sh", "-c", job.command], "takes_cores": False}
     else:
         assert isinstance(initialize, Initialize)
-        start = containers.describe_start(initialize.required_mounts, bool(asked.gpus))
+        start = containers.describe_start(initialize.required_mounts, _has_gpu(request))
     return _json(
         {
             **containers.NO_CONTAINER,
@@ -270,6 +269,11 @@ def _job_record(jobfile: JobFile, job: AnyJob, request: Request) -> str:
             **start,
         }
     )
+
+
+def _has_gpu(request: Request) -> bool:
+    asked = dict(request.options).get("gres", "").split(",")
+    return any(one.startswith("gpu") for one in asked)
 
 
 def _array_files(array: Array) -> Iterator[ExportFile]:

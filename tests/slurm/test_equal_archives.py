@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import Lab
+from tests.lab.apptainer import RUNS_ITS_INPUT, build_image, explain_lack
 from tests.lab.slurm import SlurmLab
 from tests.slurm.archives import read_archive, record_keys
 from tests.slurm.exporting import describe, distribute, export, read_ids, schedule, write_batch
@@ -89,6 +90,36 @@ COMMAND_FILES = {
     "tool.sh": "#!/bin/sh\necho tool\n",
     "my $own 'file'.txt": "own\n",
 }
+APPTAINER = """\
+meta: {batch_name: apptainer, namespace: lab, retries: 1}
+slurm: {time: "0:10:00"}
+apptainer:
+  initialize:
+    sif: IMAGE
+    required_files: [words.txt]
+    required_mounts: [/solver/out put]
+  jobs:
+    - name: mounted
+      resources: {cores: 1}
+      required_files: [{path: mounted.sh, alias: job.sh}]
+    - name: failing
+      required_files: [{path: failing.sh, alias: job.sh}]
+    - name: too-long
+      required_files: [{path: long.sh, alias: job.sh}]
+      resources: {time: 1s}
+"""
+APPTAINER_FILES = {
+    "words.txt": "some words\n",
+    "mounted.sh": (
+        "echo $1 $DISTRIBUTE_CORES $DISTRIBUTE_JOB $DISTRIBUTE_SAVE $HOME $PWD; ls -A /input /distribute_save /tmp\n"
+        "cat /input/words.txt >/distribute_save/words; echo x >'/solver/out put/x' && ls /solver; touch /solver/y\n"
+        "env | grep -v -e ^SLURM -e ^CUDA | cut -d = -f 1 | sort\n"
+    ),
+    "failing.sh": "echo $DISTRIBUTE_ATTEMPT >/distribute_save/attempt; kill -9 $$\n",
+    "long.sh": "trap 'echo ended >/distribute_save/x; exit 4' TERM; sleep 1000 & wait\n",
+}
+#: Nothing in the name of a folder is read by a shell, by sbatch or by a container.
+FOLDER = 'o\'ut $dir: "x",y'
 PLAIN = """\
 meta: {batch_name: plain, namespace: lab}
 command:
@@ -107,13 +138,21 @@ class Case:
 
 
 def make_cases(folder: Path) -> list[Case]:
-    texts = {"python": (PYTHON, PYTHON_FILES), "command": (COMMAND, COMMAND_FILES), "plain": (PLAIN, {})}
+    image = "none.sif" if explain_lack() else str(build_image(RUNS_ITS_INPUT))
+    texts = {
+        "python": (PYTHON, PYTHON_FILES),
+        "command": (COMMAND, COMMAND_FILES),
+        "plain": (PLAIN, {}),
+        "apptainer": (APPTAINER.replace("IMAGE", image), APPTAINER_FILES),
+    }
     jobfiles = {name: write_batch(folder / f"{name}'s in put", *texts[name]) for name in texts}
+    contained = Case("lab/apptainer", jobfiles["apptainer"], dict.fromkeys(("failing", "too-long"), "FAILED"))
     return [
         Case("lab/python", jobfiles["python"], {"failing": "FAILED", "after-failing": "CANCELLED"}),
         Case("lab/command", jobfiles["command"], dict.fromkeys(("missing", "killed", "too-long"), "FAILED")),
         Case("lab/plain", jobfiles["plain"], {}),
         Case("examples/rods", EXAMPLE, {}),
+        *([] if explain_lack() else [contained]),
     ]
 
 
@@ -124,7 +163,7 @@ def runs(slurm_lab: SlurmLab, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with Lab(folder / "lab") as lab:
         lab.steward()
         for case in make_cases(folder):
-            schedule(slurm_lab, export(case.jobfile, folder / case.batch / 'o\'ut $dir "x"'))
+            schedule(slurm_lab, export(case.jobfile, folder / case.batch / FOLDER))
             done = distribute("--spool", lab.spool.root, "add", case.jobfile, "--json", cwd=folder)
             assert done.returncode == 0, done.stderr
         for node in ("alpha", "beta"):
@@ -132,11 +171,14 @@ def runs(slurm_lab: SlurmLab, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield lab, folder
 
 
-@pytest.mark.parametrize("number", range(4), ids=["python", "command", "plain", "example"])
+@pytest.mark.parametrize("number", range(5), ids=["python", "command", "plain", "example", "apptainer"])
 def test_slurm_and_a_spool_archive_the_same(slurm_lab: SlurmLab, runs: tuple[Lab, Path], number: int) -> None:
     lab, base = runs
-    case = make_cases(base)[number]
-    folder = base / case.batch / 'o\'ut $dir "x"'
+    cases = make_cases(base)
+    if number == len(cases):
+        pytest.skip(explain_lack())
+    case = cases[number]
+    folder = base / case.batch / FOLDER
     ids = read_ids(folder)
     ended = slurm_lab.wait_ended(*ids.values())
     states = {name: ended[one] for name, one in ids.items() if ended[one] != "COMPLETED"}

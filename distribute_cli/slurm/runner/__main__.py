@@ -37,7 +37,7 @@ def _build(batch: Batch) -> int:
     make_tree(batch, tree)
     output = os.path.join(batch.root, "build", "output.txt")
     argv = batch.build or ["true"]
-    ended = run(Task(argv, tree, make_environment(batch, "", 1, tree), output, output, None, 0))
+    ended = run(Task(argv, tree, make_environment(batch, "", 1, tree), output, output, None, 0, False))
     good = ended.exit_code == 0 and not ended.stopped
     if ended.start_error:
         print("it could not be started: " + ended.start_error)

@@ -7,9 +7,9 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from .archiving import STDERR, STDOUT, archive, list_attempts, set_aside
-from .records import Batch, Job
+from .records import QUOTED_TREE, ROOT, TREE, Batch, Job
 from .running import Ended, Task, run
-from .surroundings import count_cores, make_environment
+from .surroundings import count_cores, hide_machine, make_environment
 from .trees import SAVE, copy_built, make_container_folders, make_tree, prepare, remove
 from .verdicts import Verdict, judge, make_record
 
@@ -92,7 +92,8 @@ def _run_attempt(
     if job.container:
         make_container_folders(job, tree)
     environment = make_environment(batch, job.job, attempt, tree)
-    environment.update(job.environment)
+    if job.container:
+        environment = dict(hide_machine(environment), **job.environment)
     task = Task(
         argv=_make_argv(batch, job, tree),
         cwd=tree,
@@ -101,6 +102,7 @@ def _run_attempt(
         stderr=_output(tree)[1],
         time_s=job.time_s,
         on_evict=int(getattr(signal, job.on_evict)) if job.on_evict else 0,
+        contained=job.container,
     )
     ended = run(task)
     return ended, judge(job, ended, time.monotonic() - begin_s)
@@ -116,11 +118,7 @@ def _make_argv(batch: Batch, job: Job, tree: str) -> List[str]:
 
 
 def _fill(word: str, batch: Batch, tree: str) -> str:
-    return (
-        word.replace("{csv:tree}", tree.replace('"', '""'))
-        .replace("{tree}", tree)
-        .replace("{root}", batch.root)
-    )
+    return word.replace(QUOTED_TREE, tree.replace('"', '""')).replace(TREE, tree).replace(ROOT, batch.root)
 
 
 def _find_binary() -> str:

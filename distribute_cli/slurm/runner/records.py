@@ -5,6 +5,8 @@ import os
 from typing import Any, Dict, List, NamedTuple, Optional
 
 RECORD_NAME = ".job.json"
+#: No path of a job file can hold these. ``QUOTED_TREE`` stands in a line of CSV.
+TREE, QUOTED_TREE, ROOT = "\x01tree\x01", "\x01:tree\x01", "\x01root\x01"
 
 
 class Batch(NamedTuple):
@@ -45,8 +47,9 @@ class Batch(NamedTuple):
 class Job(NamedTuple):
     """``jobs/JOB/job.json``. The number of cores follows ``argv`` if ``takes_cores``.
 
-    ``container``: ``argv`` is of a container, in which ``{tree}`` stands for the job's folder and ``{root}``
-    for the export; ``quoted_argv`` is the form for paths with characters that divide a bind. ``time_s`` is
+    ``container``: ``argv`` is of a container, with ``TREE`` in it for the job's folder and ``ROOT`` for the
+    export; ``quoted_argv`` is the form for paths with characters that divide a bind. ``folders`` are made,
+    empty, in the job's folder. ``time_s`` is
     for each attempt, ``over_time`` says that it was exceeded; ``limit_s`` is for all attempts together.
     """
 
@@ -61,7 +64,7 @@ class Job(NamedTuple):
     limit_s: Optional[float]
     container: bool
     quoted_argv: List[str]
-    mounts: List[str]
+    folders: List[str]
     environment: Dict[str, str]
 
 

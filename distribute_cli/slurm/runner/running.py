@@ -6,8 +6,9 @@ import subprocess
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
+from .processes import MARK, Brood
+
 GRACE_S = 10.0
-MARK = "DISTRIBUTE_RUN"
 _TERM = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -30,7 +31,10 @@ class Ended(NamedTuple):
 
 
 class Task(NamedTuple):
-    """``on_evict`` is the number of the signal that is passed on to the job, 0 is none."""
+    """``on_evict`` is the number of the signal that is passed on to the job, 0 is none.
+
+    ``contained``: it starts a container, and what is in there is the job.
+    """
 
     argv: List[str]
     cwd: str
@@ -39,6 +43,7 @@ class Task(NamedTuple):
     stderr: str
     time_s: Optional[float]
     on_evict: int
+    contained: bool
 
 
 def run(task: Task) -> Ended:
@@ -50,10 +55,11 @@ def run(task: Task) -> Ended:
         process = _start(task, watched)
     except OSError as error:
         return _never_started(error, started_at)
-    status, usage, stopped = _watch(process.pid, task, watched, begin_s)
+    brood = Brood(task.cwd, process.pid, task.contained)
+    status, usage, stopped = _watch(brood, task, watched, begin_s)
     # Its status is taken: subprocess must not ask for it again.
     process.returncode = status
-    _end_rest(task.cwd)
+    _end_rest(brood)
     died = os.WIFSIGNALED(status)
     return Ended(
         exit_code=None if died else os.WEXITSTATUS(status),
@@ -103,12 +109,12 @@ def _never_started(error: OSError, started_at: float) -> Ended:
     return Ended(None, None, reason, "", started_at, now, 0.0, 0.0, 0.0, 0, 0, 0, 0)
 
 
-def _watch(pid: int, task: Task, watched: Set[signal.Signals], begin_s: float) -> Any:
-    """Wait for the end of ``pid``; its status, what it used, and why it was told to end."""
+def _watch(brood: Brood, task: Task, watched: Set[signal.Signals], begin_s: float) -> Any:
+    """Wait for the end of the first process; its status, what it used, and why it was told to end."""
     stopped, kill_at_s = "", None  # type: str, Optional[float]
     limit_at_s = None if task.time_s is None else begin_s + task.time_s
     while True:
-        found, status, usage = os.wait4(pid, os.WNOHANG)
+        found, status, usage = os.wait4(brood.leader, os.WNOHANG)
         if found:
             return status, usage, stopped
         deadlines = [at_s for at_s in (kill_at_s, limit_at_s) if at_s is not None]
@@ -119,81 +125,23 @@ def _watch(pid: int, task: Task, watched: Set[signal.Signals], begin_s: float) -
         if came is not None and came.si_signo in _TERM and not stopped:
             stopped = "killed"
         elif came is not None and came.si_signo == task.on_evict:
-            _pass_on(task)
+            brood.pass_on(task.on_evict)
         elif limit_at_s is not None and now_s >= limit_at_s and not stopped:
             stopped = "time-limit"
         if stopped and kill_at_s is None:
             limit_at_s, kill_at_s = None, now_s + GRACE_S
-            _signal_all(task.cwd, signal.SIGTERM, pid)
+            brood.signal(signal.SIGTERM)
         elif kill_at_s is not None and now_s >= kill_at_s:
             kill_at_s = now_s + 1.0
-            _signal_all(task.cwd, signal.SIGKILL, pid)
+            brood.signal(signal.SIGKILL)
 
 
-def _pass_on(task: Task) -> None:
-    """The signal that the job asked for, to each of its processes that has a handler for it."""
-    for pid in _find(task.cwd):
-        if _handles(pid, task.on_evict):
-            _send(pid, task.on_evict)
-
-
-def _handles(pid: int, number: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/status") as opened:
-            caught = [line.split()[1] for line in opened if line.startswith("SigCgt:")]
-    except OSError:
-        return False
-    return bool(caught) and bool(int(caught[0], 16) >> (number - 1) & 1)
-
-
-def _end_rest(cwd: str) -> None:
+def _end_rest(brood: Brood) -> None:
     """End what the job left behind; what forks faster than it is killed is Slurm's to end."""
     for _ in range(50):
-        if not _signal_all(cwd, signal.SIGKILL):
+        if not brood.kill_rest():
             return
         time.sleep(0.02)
-
-
-def _signal_all(cwd: str, number: int, leader: int = 0) -> bool:
-    """Whether there was anybody. ``leader`` is the job's own process, as long as it isn't reaped."""
-    found = set(_find(cwd))
-    if leader:
-        # At once, so that no shell tells of a child that was ended before it.
-        os.killpg(leader, number)
-        found = {pid for pid in found if _group_of(pid) != leader}
-    for pid in found:
-        _send(pid, number)
-    return bool(found)
-
-
-def _group_of(pid: int) -> int:
-    try:
-        return os.getpgid(pid)
-    except OSError:
-        return 0
-
-
-def _send(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except OSError:
-        pass  # it has ended, or isn't ours any more
-
-
-def _find(cwd: str) -> List[int]:
-    """The processes that carry the mark of this run."""
-    mark = os.fsencode(f"{MARK}={cwd}")
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
-        try:
-            with open(f"/proc/{name}/environ", "rb") as opened:
-                if mark in opened.read().split(b"\0"):
-                    found.append(int(name))
-        except OSError:
-            continue
-    return found
 
 
 def _count_oom_kills() -> int:

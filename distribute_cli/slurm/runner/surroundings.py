@@ -9,6 +9,10 @@ from .trees import SAVE
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
+_PASSED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "CUDA_VISIBLE_DEVICES")
+_OURS = ("PYTHONUNBUFFERED", *_THREADS)
+_PREFIXES = ("DISTRIBUTE_", "SLURM_")
+
 
 def make_environment(batch: Batch, job: str, attempt: int, tree: str) -> Dict[str, str]:
     """Our own environment, which has what modules and Slurm made of it, and what a node adds."""
@@ -26,6 +30,13 @@ def make_environment(batch: Batch, job: str, attempt: int, tree: str) -> Dict[st
         DISTRIBUTE_SAVE=os.path.join(tree, SAVE),
     )
     return own
+
+
+def hide_machine(environment: Dict[str, str]) -> Dict[str, str]:
+    """What a job in a container gets of it: what a node gives, and what Slurm says."""
+    known = {name: environment[name] for name in (*_PASSED, *_OURS) if name in environment}
+    known.update((name, value) for name, value in environment.items() if name.startswith(_PREFIXES))
+    return known
 
 
 def count_cores() -> int:

@@ -61,8 +61,8 @@ def prepare(batch: Batch, job: Job, tree: str, resume: str) -> None:
 
 
 def make_container_folders(job: Job, tree: str) -> None:
-    """Fresh, empty folders of one container: its own place to write, and a folder for each mount."""
-    for name in ["container", *job.mounts]:
+    """Fresh, empty folders of one container: its own place to write, and one for each mount."""
+    for name in job.folders:
         remove(os.path.join(tree, name))
         os.makedirs(os.path.join(tree, name))
 

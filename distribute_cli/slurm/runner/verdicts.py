@@ -3,7 +3,7 @@
 import os
 import platform
 import signal
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Optional
 
 from .records import Batch, Job
 from .running import Ended
@@ -11,6 +11,7 @@ from .surroundings import count_cores, list_gpus, name_node
 
 #: Slurm looks at time limits once a minute or so: what ends so near to one has met it.
 _NEAR_LIMIT_S = 5.0
+_UNKNOWN = "unknown"
 
 
 class Verdict(NamedTuple):
@@ -35,7 +36,7 @@ def judge(job: Job, ended: Ended, spent_s: float) -> Verdict:
     if ended.exit_code == 0:
         return Verdict("done", "exit", "")
     if ended.signal is None:
-        return Verdict("failed", "exit", f"exit code {ended.exit_code}")
+        return Verdict("failed", "exit", f"exit code {ended.exit_code}{_name_told_signal(ended.exit_code)}")
     if ended.oom_kills > 0:
         reason = "out of memory: Slurm's limit was met; ask for more with resources: {memory: ...}"
         return Verdict("failed", "out-of-memory", reason)
@@ -43,11 +44,18 @@ def judge(job: Job, ended: Ended, spent_s: float) -> Verdict:
     return Verdict("failed", "signal", reason)
 
 
+def _name_told_signal(exit_code: Optional[int]) -> str:
+    """A shell and a container tell by their exit code that a signal ended what they ran."""
+    number = (exit_code or 0) - 128
+    name = _name_signal(number)
+    return "" if name == _UNKNOWN else f", as after signal {number} ({name})"
+
+
 def _name_signal(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
-        return "unknown"
+        return _UNKNOWN
 
 
 def make_record(batch: Batch, job: Job, attempt: int, ended: Ended, verdict: Verdict) -> Dict[str, Any]:

@@ -133,7 +133,7 @@ def _submit(sbatch: str, target: Path, export: Export) -> tuple[Submitted, ...]:
 
 def _print(report: ExportReport, folder: Path) -> None:
     for note in report.notes:
-        tell(clean(f"not carried over: {note}"))
+        tell(clean(f"note: {note}"))
     what = f"{report.namespace}/{report.batch}: {count(report.jobs, 'job')}"
     say(clean(f"{what} in {folder}, {count(len(report.submissions), 'submission')} to Slurm"))
     if report.submitted:

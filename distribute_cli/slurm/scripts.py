@@ -43,7 +43,7 @@ def upload_script(key: str, cluster: Cluster) -> str:
 def readme(key: str, submissions: Sequence[Submission], notes: Iterable[str]) -> str:
     """What to type."""
     listed = "".join(f"- {note}\n" for note in notes)
-    told = f"\nNot carried over:\n\n{listed}" if listed else ""
+    told = f"\nWhat Slurm does otherwise than a lab:\n\n{listed}" if listed else ""
     return _README.format(key=key, count=len(submissions), notes=told)
 
 

@@ -35,12 +35,24 @@ def write_export(export: Export, base: Path, target: Path, replace: bool, progre
     private.mkdir()
     try:
         _fill(export, base, private, progress)
-        if replace and target.exists():
-            shutil.rmtree(target)
-        private.rename(target)
+        _appear(private, target, replace)
     except BaseException:
         shutil.rmtree(private, ignore_errors=True)
         raise
+
+
+def _appear(private: Path, target: Path, replace: bool) -> None:
+    earlier = private.with_suffix(".old")
+    if replace and target.exists():
+        target.rename(earlier)
+    try:
+        # RACE: somebody may have made it since we looked. A rename would replace an empty folder silently.
+        target.mkdir()
+    except FileExistsError as error:
+        raise InTheWay(f"{target} is there already", "it was made just now", "give another folder") from error
+    private.rename(target)
+    if earlier.exists():
+        shutil.rmtree(earlier)
 
 
 def runner_texts() -> Mapping[str, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.lab import Lab
+from spoold.spool import init_spool
+from tests.lab import FAST, Lab
 from tests.lab.apptainer import RUNS_ITS_INPUT, build_image, explain_lack
 from tests.lab.slurm import SlurmLab
 from tests.slurm.archives import read_archive, record_keys
@@ -193,3 +196,15 @@ def test_slurm_and_a_spool_archive_the_same(slurm_lab: SlurmLab, runs: tuple[Lab
     assert record_keys(by_slurm) == record_keys(by_spool)
     assert not list((folder / "work").iterdir())
     assert not find_runs(folder)
+
+
+def test_a_spool_finds_nothing_wrong_in_it(
+    slurm_lab: SlurmLab, runs: tuple[Lab, Path], tmp_path: Path
+) -> None:
+    folder = runs[1] / "lab/python" / FOLDER
+    slurm_lab.wait_ended(*read_ids(folder).values())
+    spool = init_spool(tmp_path / "spool", FAST)
+    shutil.copytree(folder / "archive" / "lab", spool.layout.archive / "lab")
+    done = distribute("--spool", spool.root, "verify", "lab/python", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["files"] > 20

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from distribute_cli.slurm.runner.records import read_record
 from tests.lab.slurm import SlurmLab
 from tests.lab.ssh import SshLab
 from tests.slurm.exporting import describe, distribute, export, read_ids, schedule, write_batch
+from tests.support import wait_until
 
 SLURM = 'slurm: {time: "0:10:00"}\n'
 META = "meta: {batch_name: b, namespace: lab}\n"
@@ -223,6 +225,40 @@ def test_uploading_asks_for_what_it_was_not_told(ssh_lab: SshLab, one: Path, tmp
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "far/export.json").is_file()
+
+
+def test_a_cancelled_job_is_archived_as_such(slurm_lab: SlurmLab, tmp_path: Path) -> None:
+    text = (
+        META
+        + SLURM
+        + "command:\n  jobs: [{name: one, command: 'echo x >distribute_save/x; exec sleep 1000'}]\n"
+    )
+    folder = export(write_batch(tmp_path / "src", text), tmp_path / "out")
+    number = schedule(slurm_lab, folder)["one"]
+    wait_until((folder / "work/one/distribute_save/x").exists, what=describe(folder))
+    slurm_lab.run("scancel", number)
+    assert slurm_lab.wait_ended(number) == {number: "CANCELLED"}
+    record = wait_until(lambda: read_record(folder / "archive/lab/b/one"))
+    assert (record["outcome"], record["ending"]) == ("cancelled", "killed")
+    assert (folder / "archive/lab/b/one/x").read_text() == "x\n"
+
+
+@pytest.mark.long
+def test_before_the_time_limit_a_job_is_warned(slurm_lab: SlurmLab, tmp_path: Path) -> None:
+    text = META.replace("lab}", "lab, on_evict: USR1, evict_grace: 30s, resume: true}") + (
+        "slurm: {time: 1}\ncommand:\n  jobs:\n    - name: one\n"
+        "      command: \"cat input/resume/x && exit 0; trap 'echo warned >distribute_save/x' USR1; while :; do sleep 0.1; done\"\n"
+    )
+    folder = export(write_batch(tmp_path / "src", text), tmp_path / "out")
+    number = schedule(slurm_lab, folder)["one"]
+    assert slurm_lab.wait_ended(number, within_s=240) == {number: "TIMEOUT"}
+    record = wait_until(lambda: read_record(folder / "archive/lab/b/one"))
+    assert (record["outcome"], record["ending"]) == ("failed", "time-limit"), describe(folder)
+    assert (folder / "archive/lab/b/one/x").read_text() == "warned\n"
+    (folder / "submitted.tsv").unlink()
+    number = schedule(slurm_lab, folder)["one"]
+    assert slurm_lab.wait_ended(number) == {number: "COMPLETED"}
+    assert (folder / "archive/lab/b/one/stdout.txt").read_text() == "warned\n"
 
 
 def test_hundreds_of_jobs_are_one_array(slurm_lab: SlurmLab, tmp_path: Path) -> None:

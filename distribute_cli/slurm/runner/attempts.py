@@ -24,6 +24,9 @@ def run_job(batch: Batch, job: Job) -> int:
     if before and before["outcome"] == "done":
         print(f"{job.job} is done already")
         return 0
+    if job.on_evict:
+        # Where it comes while files are copied, it waits until the job runs.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {getattr(signal, job.on_evict)})
     tree = batch.work(job.job)
     resume = _find_saves(batch, job, tree, before)
     if before:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -14,6 +15,8 @@ from spoold.records import Input
 from spoold.spool import Spool
 
 _PIECE_BYTES = 1 << 20
+#: The cache is on another disk, or on one without hard links, or there are 65,000 of them.
+_NO_SECOND_NAME = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK}
 
 
 class CorruptObject(DistributeError):
@@ -47,7 +50,8 @@ class Cache:
     def lend(self, spool: Spool, wanted: Input, name: Path) -> None:
         """Give the object a second name; it isn't removed, nor brought again, as long as it has that.
 
-        The name says so to the next daemon too. Raises CorruptObject, or OSError.
+        The name says so to the next daemon too. Where the file system can't do that, who opens it soon has it
+        all the same. Raises CorruptObject, or OSError.
         """
         while True:
             path = self.fetch(spool, wanted)
@@ -58,6 +62,11 @@ class Cache:
                 # RACE: others needed room since it was fetched.
                 if not name.parent.is_dir():
                     raise
+            except OSError as error:
+                if error.errno not in _NO_SECOND_NAME:
+                    raise
+                name.symlink_to(path)
+                return
 
     def make_room(self, size_bytes: int, keep: Iterable[str] = ()) -> None:
         """Remove the longest unused objects until ``size_bytes`` more fit."""

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from distribute_compute_config.container import ENVIRONMENT, Folders, container_argv
 from nodewatch.engine import EngineUnusable, try_engine
-from nodewatch.process import Launcher, RunSpec, read_exit
 from spoold.snapshot import read_node
 from spoold.tickets import State
 from tests.apptainer.container_lab import ContainerLab
@@ -72,34 +70,3 @@ def test_one_that_is_too_old_is_told_by_its_complaint(stand_in: Stand) -> None:
     )
     with pytest.raises(EngineUnusable, match="unknown flag: --no-eval"):
         try_engine(str(program))
-
-
-@pytest.mark.parametrize("name", ["with, comma:colon", 'quote"', "back\\slash", "blank $HOME 'x'"])
-def test_folders_may_have_any_name(image: Path, tmp_path: Path, name: str) -> None:
-    top = tmp_path / name
-    places = {one: top / one for one in ("save", "input", "work", "mount", "run")}
-    for folder in places.values():
-        folder.mkdir(parents=True)
-    (places["input"] / "job.sh").write_text('echo "$1" > distribute_save/cores; touch /far/er/here')
-    folders = Folders(
-        str(image),
-        str(places["save"]),
-        str(places["input"]),
-        str(places["work"]),
-        ((str(places["mount"]), "/far/er"),),
-    )
-    outputs = places["run"] / "stdout.txt", places["run"] / "stderr.txt"
-    spec = RunSpec(
-        container_argv(folders, 3, gpu=False),
-        top,
-        {"PATH": "/usr/bin", **ENVIRONMENT},
-        *outputs,
-        contained=True,
-    )
-    with Launcher() as launcher, launcher.launch(places["run"], spec) as run:
-        assert run.wait(20)
-    ended = read_exit(places["run"])
-    assert ended is not None
-    assert (ended.exit_code, ended.leftovers_killed) == (0, 0), outputs[1].read_text()
-    assert (places["save"] / "cores").read_text() == "3\n"
-    assert (places["mount"] / "here").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -62,6 +63,18 @@ def test_what_is_lent_stays_and_is_there_once(spool: Spool, tmp_path: Path) -> N
     assert {path.name for path in (tmp_path / "cache").iterdir()} <= {other.sha256}
     with pytest.raises(FileNotFoundError):
         cache.lend(spool, image, tmp_path / "nowhere" / "lent")
+
+
+def test_a_cache_on_another_disk_lends_too(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), target)
+
+    image = put(spool, tmp_path, "image")
+    monkeypatch.setattr(os, "link", fail)
+    Cache(tmp_path / "cache", most_bytes=100).lend(spool, image, tmp_path / "lent")
+    assert (tmp_path / "lent").read_text() == "image"
 
 
 def test_two_who_want_it_at_once_bring_it_once(

@@ -87,16 +87,25 @@ class Brood:
             self._note(filter(None, map(procfs.look, self._group.pids()[:_MOST_COUNTED])))
             self._group.kill()
         found = [child for child in procfs.descendants(os.getpid()) if child.state != "Z"]
-        if signum == signal.SIGTERM:
-            # Without the image's file server the job could do nothing more in its grace. And what passes
-            # signals on would tell the job twice.
-            found = self._only_job(found) or found
+        if self._contained:
+            found = self._choose(found, signum)
         for process in found:
             procfs.send(process, signum)
         if signum == signal.SIGKILL:
             procfs.send_groups(found, signum)
         self._note(found)
         return len(self.struck) > known
+
+    def _choose(self, processes: list[procfs.Process], signum: signal.Signals) -> list[procfs.Process]:
+        """Those of a job in a container that get this signal."""
+        if signum == signal.SIGTERM:
+            # Without the image's file server the job could do nothing more in its grace. And what passes
+            # signals on would tell the job twice.
+            return self._only_job(processes) or processes
+        if signum == signal.SIGCONT:
+            # What passes signals on calls one that it can't pass on any more the reason of the job's end.
+            return [process for process in processes if process.state in "tT"]
+        return processes
 
     def _only_job(self, processes: Iterable[procfs.Process]) -> list[procfs.Process]:
         """Without those that are only there for its container."""

@@ -6,7 +6,10 @@
 # from unstable and `apt purge apptainer` takes it away. Idempotent; run it as root after each start of a
 # machine without udev, as the rights of /dev/fuse are set anew then.
 #
-#   APPTAINER_DEB=FILE   the package of unstable, if it is here already
+# If a later package needs more of the newer libc, it gets that libc for itself alone.
+#
+#   APPTAINER_DEB=FILE       the package of unstable, if it is here already
+#   APPTAINER_OWN_LIBC=yes   give it its own libc, whatever it needs
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
@@ -48,12 +51,32 @@ fetch() {
     (cd "$work" && unstable download apptainer)
 }
 
+lower_glibc() {
+    [ -z "${APPTAINER_OWN_LIBC:-}" ] && python3 "$here/lower_glibc.py" "$root/usr/bin/apptainer" \
+        "$lib/bin/starter" "$lib/lib/offsetpreload.so"
+}
+
+# The libraries of unstable into a folder of apptainer's own. RPATH and not RUNPATH: it holds for what those need, too.
+give_own_libc() {
+    command -v patchelf > /dev/null || apt_install_anyhow patchelf
+    (cd "$work" && unstable update && unstable download libc6 libseccomp2 libsqlite3-0)
+    mkdir "$lib/sid"
+    for package in "$work"/lib*.deb; do dpkg -x "$package" "$work/libraries"; done
+    find "$work"/libraries/usr/lib/*-linux-gnu -maxdepth 1 -regextype posix-extended \
+        -regex '.*/(ld-linux-.*|lib(c|m|dl|pthread|resolv|nss_.*)\.so\..*|lib(seccomp|sqlite3)\.so.*)' \
+        -exec cp -P -t "$lib/sid" {} +
+    inside=${lib#"$root"}/sid
+    for program in "$root/usr/bin/apptainer" "$lib/bin/starter"; do
+        patchelf --set-interpreter "$inside/$(basename "$lib"/sid/ld-linux-*)" --force-rpath --set-rpath "$inside" "$program"
+    done
+}
+
 # From work/apptainer_*.deb to work/repacked.deb.
 repack() {
     root=$work/root
     dpkg-deb -R "$work"/apptainer_*.deb "$root"
-    quietly python3 "$here/lower_glibc.py" "$root/usr/bin/apptainer" \
-        "$root"/usr/lib/*/apptainer/bin/starter "$root"/usr/lib/*/apptainer/lib/offsetpreload.so
+    lib=$(echo "$root"/usr/lib/*/apptainer)
+    lower_glibc || give_own_libc
     rm -rf "$root"/usr/share/{man,bash-completion,lintian}
     sed -i -e 's/^\(Version:.*\)/\1~on-bookworm/' -e '/^\(Static-\)\?Built-Using:/d' \
         -e 's/^Depends:.*/Depends: ca-certificates, squashfs-tools, libc6 (>= 2.36), libseccomp2 (>= 2.5.0), libsqlite3-0 (>= 3.36.0)/' \

@@ -20,6 +20,7 @@ _LONGEST_FIRST = (
     "spool/test_power_loss.py",
     "spool/test_every_fault.py",
     "docs/test_transcripts.py",
+    "notices/test_synapse.py",
     "node/test_coming_back.py",
     "test_chaos.py",
     "node/test_pauses.py",

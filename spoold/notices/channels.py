@@ -98,19 +98,20 @@ def list_channels(settings: Settings, to: str | None) -> list[Channel]:
 
 
 def _read_answer(ended: Ended) -> Outcome:
-    """The last line that ``spoold.notices.matrix`` printed."""
+    """What ``spoold.notices.matrix`` printed."""
     if ended.stopped:
         return Outcome(Verdict.LATER, "the daemon was stopped meanwhile", everybody=True)
     if ended.late:
         return Outcome(Verdict.LATER, f"no answer within {MATRIX_LIMIT_S:g} s", everybody=True)
-    try:
-        answer = json.loads(ended.output.splitlines()[-1])
-        return Outcome(**{**answer, "verdict": Verdict(answer["verdict"])})
-    except (IndexError, ValueError, KeyError, TypeError):
-        said = " ".join(last_lines(ended.output)[-1:])
-        return Outcome(
-            Verdict.LATER, f"it ended with {ended.code}{': ' if said else ''}{said}", everybody=True
-        )
+    for line in reversed(ended.output.splitlines()):
+        # Its libraries may say something after it.
+        try:
+            answer = json.loads(line)
+            return Outcome(**{**answer, "verdict": Verdict(answer["verdict"])})
+        except (ValueError, KeyError, TypeError):
+            continue
+    said = " ".join(last_lines(ended.output)[-1:])
+    return Outcome(Verdict.LATER, f"it ended with {ended.code}{': ' if said else ''}{said}", everybody=True)
 
 
 def _explain_end(settings: CommandSettings, ended: Ended) -> str:

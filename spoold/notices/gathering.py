@@ -28,8 +28,10 @@ class Standing(Enum):
     """What became of the end that a notice tells of."""
 
     ENDED = "ended"
-    #: The batch isn't closed yet, or wasn't seen: it may be later.
+    #: The batch isn't closed yet, or moves: it may be later.
     UNSEEN = "unseen"
+    #: There is no such batch.
+    GONE = "gone"
     #: Its jobs were retried since, or another batch has its name.
     OVERTAKEN = "overtaken"
 
@@ -37,8 +39,10 @@ class Standing(Enum):
 def look_up(spool: Spool, notice: Notice) -> Standing:
     """How the batch stands. Raises OSError or RecordError."""
     ref = find_batch(spool, notice.namespace, notice.batch)
-    header = read_header(spool, ref.folder) if ref else None
-    if ref is None or header is None:
+    if ref is None:
+        return Standing.GONE
+    header = read_header(spool, ref.folder)
+    if header is None:
         return Standing.UNSEEN
     if header.id != notice.batch_id:
         return Standing.OVERTAKEN

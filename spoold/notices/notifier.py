@@ -99,6 +99,3 @@ class Notifier:
                 self._lease.release()
         except (OSError, DistributeError) as error:
             _log.error("notices: %s", error)
-        except Exception:  # noqa: BLE001 - it is logged whole
-            # Whatever it is, it must not end a daemon that has jobs.
-            _log.exception("notices can't be told")

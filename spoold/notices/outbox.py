@@ -30,7 +30,7 @@ def put(spool: Spool, notice: Notice) -> None:
     private = ops.private()
     try:
         ops.write_new(private, encode(notice))
-        if not ops.link_new(private, target) and is_damaged(spool, notice.name):
+        if not ops.link_new(private, target) and _is_damaged(spool, notice.name):
             # A power failure has kept its name and lost its content.
             ops.move(private, target)
     finally:
@@ -49,15 +49,6 @@ def read(spool: Spool, box: Box, name: str) -> Notice | None:
     return None if data is None else decode(Notice, data, path)
 
 
-def is_damaged(spool: Spool, name: str) -> bool:
-    """Whether a notice waits there that can't be read."""
-    try:
-        read(spool, Box.WAITING, name)
-    except RecordError:
-        return True
-    return False
-
-
 def read_all(spool: Spool, box: Box, names: Iterable[str] | None = None) -> list[Notice]:
     """The notices of these ``names``, or all; what can't be read is logged and left out."""
     found = []
@@ -72,9 +63,9 @@ def read_all(spool: Spool, box: Box, names: Iterable[str] | None = None) -> list
     return found
 
 
-def has_ended(spool: Spool, name: str) -> bool:
-    """Whether a notice of this name was sent, or given up."""
-    return any(name in spool.ops.names(spool.layout.notices(box.value)) for box in _KEPT)
+def list_ended(spool: Spool) -> set[str]:
+    """The names of those that were sent or given up."""
+    return {name for box in _KEPT for name in list_names(spool, box)}
 
 
 def note(spool: Spool, notice: Notice) -> None:
@@ -111,6 +102,15 @@ def expire(spool: Spool, notice: Notice) -> None:
 def drop(spool: Spool, name: str) -> None:
     """Remove a notice that has become pointless."""
     spool.ops.unlink(_path(spool, Box.WAITING, name))
+
+
+def _is_damaged(spool: Spool, name: str) -> bool:
+    """Whether a notice waits there that can't be read."""
+    try:
+        read(spool, Box.WAITING, name)
+    except RecordError:
+        return True
+    return False
 
 
 def _tidy(spool: Spool, box: Box) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nio import (
@@ -44,7 +45,7 @@ ID_KEY = "org.distribute-lab.notice"
 _REQUEST_S = 25.0
 _MESSAGES_MAX = 100
 _SERVER_ERRORS = range(500, 600)
-_HERE = frozenset({"join", "invite"})
+_TAKEN = "M_ROOM_IN_USE"
 
 
 class HomeServerError(Exception):
@@ -55,6 +56,20 @@ class HomeServerError(Exception):
         self.outcome, self.code = outcome, code
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room that the sender is in; ``membership`` is what the other user is there."""
+
+    id: str
+    membership: str
+    encrypted: bool
+
+    @property
+    def inhabited(self) -> bool:
+        """Whether the other user is there, or was asked to come."""
+        return self.membership in ("join", "invite")
+
+
 async def deliver(order: Order, token: str) -> Outcome:
     """Send the message, once. Raises HomeServerError, or what the network and its libraries raise."""
     config = AsyncClientConfig(max_limit_exceeded=0, max_timeouts=0, request_timeout=_REQUEST_S)
@@ -63,12 +78,12 @@ async def deliver(order: Order, token: str) -> Outcome:
     try:
         await _check_token(client, order)
         room, made = await _find_or_make(client, order)
-        if await _is_encrypted(client, room):
-            why = f"the room {room} is encrypted, and nothing is sent there in plain text"
-            return Outcome(Verdict.REFUSED, why, room, made)
-        if not (order.again and await _is_there(client, room, order.id)):
-            await _send(client, room, order)
-        return Outcome(Verdict.TOLD, "", room, made)
+        if room.encrypted:
+            why = f"the room {room.id} is encrypted, and nothing is sent there in plain text"
+            return Outcome(Verdict.REFUSED, why, room.id, made)
+        if not (order.again and await _is_there(client, room.id, order.id)):
+            await _send(client, room.id, order)
+        return Outcome(Verdict.TOLD, "", room.id, made)
     finally:
         await client.close()
 
@@ -98,42 +113,60 @@ async def _send(client: AsyncClient, room: str, order: Order) -> None:
 # Rooms
 
 
-async def _find_or_make(client: AsyncClient, order: Order) -> tuple[str, bool]:
-    """The room's id, and whether it is new. Who left it is invited again."""
+async def _find_or_make(client: AsyncClient, order: Order) -> tuple[Room, bool]:
+    """The room, and whether it is new. Who left it is invited again."""
     direct = await _read_direct(client)
+    noted = direct.get(order.to, [])
     joined = set((await _ask(JoinedRoomsResponse, client.joined_rooms(), "the list of rooms")).rooms)
-    known = [room for room in direct.get(order.to, []) if room in joined]
-    members = {room: await _membership(client, room, order.to) for room in known}
-    for room in sorted(known, key=lambda one: members[one] != "join"):
-        if members[room] in _HERE:
-            return room, False
-    room, made = (known[-1], False) if known else await _make(client, order, joined)
-    if not made:
-        await _invite(client, room, order.to)
-    if room not in direct.get(order.to, []):
-        await _write_direct(client, {**direct, order.to: [*direct.get(order.to, []), room]})
+    rooms = [await _look_at(client, room, order.to) for room in noted if room in joined]
+    inhabited = [room for room in rooms if room.inhabited]
+    if inhabited:
+        return min(inhabited, key=lambda room: (room.encrypted, room.membership != "join")), False
+    left = [room for room in rooms if not room.encrypted]
+    room, made = (left[-1], False) if left else await _make(client, order, joined)
+    if room.id not in noted:
+        await _write_direct(client, {**direct, order.to: [*noted, room.id]})
+    if not room.inhabited and not room.encrypted:
+        invited = client.room_invite(room.id, order.to)
+        await _ask(RoomInviteResponse, invited, f"{order.to} in {room.id}")
     return room, made
 
 
-async def _make(client: AsyncClient, order: Order, joined: set[str]) -> tuple[str, bool]:
+async def _make(client: AsyncClient, order: Order, joined: set[str]) -> tuple[Room, bool]:
+    """A new room, unless somebody has made it who couldn't note it any more."""
     await _check_user(client, order.to)
     digest = hashlib.sha256(f"{order.user}\0{order.to}".encode()).hexdigest()
     alias = f"distribute-{digest[:24]}"
     try:
         return await _create(client, order, alias), True
     except HomeServerError as error:
-        if error.code != "M_ROOM_IN_USE":
+        if error.outcome.verdict is Verdict.LATER:
             raise
-    server = order.user.partition(":")[2]
-    found = await _ask(RoomResolveAliasResponse, client.room_resolve_alias(f"#{alias}:{server}"), f"#{alias}")
-    if found.room_id in joined:
-        return found.room_id, False
-    # The sender has left the room that it made then.
+        found = await _resolve(client, f"#{alias}:{order.user.partition(':')[2]}")
+        if found and error.code != _TAKEN:
+            # It was made just now, and the other user can't be invited.
+            raise
+    if found in joined:
+        room = await _look_at(client, found, order.to)
+        if room.inhabited or not room.encrypted:
+            return room, False
+    # The alias names a room of no use, or this server gives none.
     return await _create(client, order, None), True
 
 
-async def _create(client: AsyncClient, order: Order, alias: str | None) -> str:
-    made = client.room_create(
+async def _resolve(client: AsyncClient, alias: str) -> str:
+    """The room that an alias names, if there is one."""
+    try:
+        found = await _ask(RoomResolveAliasResponse, client.room_resolve_alias(alias), alias)
+    except HomeServerError as error:
+        if error.outcome.verdict is Verdict.LATER:
+            raise
+        return ""
+    return str(found.room_id)
+
+
+async def _create(client: AsyncClient, order: Order, alias: str | None) -> Room:
+    asked = client.room_create(
         alias=alias,
         name="distribute",
         topic="Batches that have ended",
@@ -141,7 +174,13 @@ async def _create(client: AsyncClient, order: Order, alias: str | None) -> str:
         preset=RoomPreset.trusted_private_chat,
         invite=[order.to],
     )
-    return str((await _ask(RoomCreateResponse, made, f"a room for {order.to}")).room_id)
+    made = await _ask(RoomCreateResponse, asked, f"a room for {order.to}")
+    # Some home servers encrypt every new room.
+    return await _look_at(client, made.room_id, order.to)
+
+
+async def _look_at(client: AsyncClient, room: str, user: str) -> Room:
+    return Room(room, await _membership(client, room, user), await _is_encrypted(client, room))
 
 
 async def _check_user(client: AsyncClient, user: str) -> None:
@@ -154,11 +193,6 @@ async def _check_user(client: AsyncClient, user: str) -> None:
             raise HomeServerError(Outcome(Verdict.REFUSED, f"there is no user {user}")) from error
         if error.outcome.verdict is Verdict.LATER:
             raise
-
-
-async def _invite(client: AsyncClient, room: str, user: str) -> None:
-    if await _membership(client, room, user) not in _HERE:
-        await _ask(RoomInviteResponse, client.room_invite(room, user), f"{user} in {room}")
 
 
 async def _membership(client: AsyncClient, room: str, user: str) -> str:

@@ -6,9 +6,12 @@ import logging
 import random
 import time
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 from distribute_compute_config.errors import DistributeError
+from spoold.codec import RecordError
+from spoold.faults import SpoolFull
 from spoold.notices import outbox
 from spoold.notices.channels import Channel, Outcome, Verdict, list_channels
 from spoold.notices.gathering import Standing, gather, look_up
@@ -36,45 +39,69 @@ class Teller:
         self._said = ""
 
     def tell_all(self) -> None:
-        """All that is due now. Raises OSError, SpoolFull or RecordError."""
+        """All that is due now. Raises OSError or SpoolFull."""
         self._more.set()
         while self._more.is_set() and not self._over():
             self._more.clear()
-            settings, trouble = self._read_settings()
-            for name in outbox.list_names(self._spool, Box.WAITING):
+            path = find_settings()
+            if path is None:
+                return
+            settings, trouble = self._read_settings(path)
+            names = outbox.list_names(self._spool, Box.WAITING)
+            ended = outbox.list_ended(self._spool) if names else set()
+            for name in names:
                 if self._over():
                     return
-                if self._is_pointless(name):
+                if name in ended:
+                    # RACE: a steward that stood still has put it again.
                     outbox.drop(self._spool, name)
                     continue
-                for notice in outbox.read_all(self._spool, Box.WAITING, [name]):
-                    self._handle(notice, settings, trouble)
+                notice = self._read(name)
+                if notice is not None:
+                    self._try(notice, settings, trouble)
 
-    def _is_pointless(self, name: str) -> bool:
-        if outbox.has_ended(self._spool, name):
-            # RACE: a steward that stood still has put it again.
-            return True
-        if not outbox.is_damaged(self._spool, name):
-            return False
-        # A power failure cuts a notice only before its end was flushed. If the batch ends so, it is put anew;
-        # if it was closed after all, it was retried before and has ended otherwise.
-        ref = find_batch(self._spool, *name.split("~")[:2])
-        return ref is not None and ref.finished
+    def _read(self, name: str) -> Notice | None:
+        try:
+            return outbox.read(self._spool, Box.WAITING, name)
+        except RecordError as error:
+            # A power failure cuts a notice only before its end was flushed. If the batch ends so, it is put
+            # anew; if it was closed after all, it was retried before and has ended otherwise.
+            ref = find_batch(self._spool, *name.split("~")[:2])
+            if ref is not None and ref.finished:
+                _log.warning("%s", error)
+                outbox.drop(self._spool, name)
+            return None
 
     def _over(self) -> bool:
         return self._stop.is_set() or self._lost.is_set()
 
-    def _read_settings(self) -> tuple[Settings, str]:
+    def _read_settings(self, path: Path) -> tuple[Settings, str]:
         """Anew each time, so that a mended file counts at once; no settings, and why, if they are wrong."""
-        path = find_settings()
         try:
-            settings, trouble = (read_settings(path) if path else Settings()), ""
+            settings, trouble = read_settings(path), ""
         except DistributeError as error:
             settings, trouble = Settings(), tell_line(str(error))
         if trouble and trouble != self._said:
             _log.error("nobody can be told anything: %s", trouble)
         self._said = trouble
         return settings, trouble
+
+    def _try(self, notice: Notice, settings: Settings, trouble: str) -> None:
+        """One notice that can't be told must not keep the others from it. Raises OSError or SpoolFull."""
+        try:
+            self._handle(notice, settings, trouble)
+        except RecordError as error:
+            self._hinder(notice, tell_line(str(error)))
+        except (OSError, SpoolFull):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is logged whole
+            _log.exception("%s can't be told", notice.key)
+            self._hinder(notice, f"{type(error).__name__}, see the log")
+
+    def _hinder(self, notice: Notice, trouble: str) -> None:
+        if trouble != notice.trouble:
+            _log.error("%s: nobody can be told: %s", notice.key, trouble)
+        outbox.note(self._spool, self._rest(replace(notice, tries=notice.tries + 1, trouble=trouble)))
 
     def _handle(self, notice: Notice, settings: Settings, trouble: str) -> None:
         now = time.time()
@@ -85,23 +112,28 @@ class Teller:
             if trouble != notice.trouble:
                 outbox.note(self._spool, replace(notice, trouble=trouble))
             return
-        if not is_due(notice, now):
+        channels = list_channels(settings, notice.matrix)
+        if not channels:
+            # Nobody wants to hear of it.
+            outbox.drop(self._spool, notice.name)
+            return
+        ready = [one for one in channels if one.name not in notice.told and self._is_ready(one)]
+        if not ready or not is_due(notice, now):
             return
         match look_up(self._spool, notice):
             case Standing.OVERTAKEN:
                 _log.info("%s was retried before its end was told", notice.key)
                 outbox.drop(self._spool, notice.name)
+            case Standing.GONE:
+                self._hinder(notice, "the batch isn't in the spool any more")
             case Standing.ENDED:
-                self._tell(notice, list_channels(settings, notice.matrix))
+                self._tell(notice, channels, ready)
 
-    def _tell(self, notice: Notice, channels: list[Channel]) -> None:
-        if not channels:
-            # Nobody wants to hear of it.
-            outbox.drop(self._spool, notice.name)
-            return
-        due = [channel for channel in channels if channel.name not in notice.told]
-        ready = [channel for channel in due if self._rests.get(channel.name, 0.0) <= time.monotonic()]
-        summary = gather(self._spool, notice) if ready else None
+    def _is_ready(self, channel: Channel) -> bool:
+        return self._rests.get(channel.name, 0.0) <= time.monotonic()
+
+    def _tell(self, notice: Notice, channels: list[Channel], ready: list[Channel]) -> None:
+        summary = gather(self._spool, notice)
         if summary is None:
             return
         # First: whoever finds it after a crash knows that it may have been told.

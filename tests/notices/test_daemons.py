@@ -105,11 +105,11 @@ def test_what_hangs_holds_up_no_batch_and_no_daemon(lab: Lab) -> None:
         child = wait_for_child(node.pid, "spoold.notices.matrix")
         began_s = time.monotonic()
         lab.wait_finished(lab.batch("second", {"j": "true"}, matrix=ANNA))
-        assert time.monotonic() - began_s < 10
+        assert time.monotonic() - began_s < 20
         assert psutil.pid_exists(child), "the first notice is being told still"
         began_s = time.monotonic()
         assert node.terminate() == 0
-        assert time.monotonic() - began_s < 5
+        assert time.monotonic() - began_s < 15
         wait_until(lambda: not psutil.pid_exists(child), what="what told it is gone")
         assert len(notices(lab, Box.WAITING)) == 2
 
@@ -123,7 +123,7 @@ def test_a_command_that_hangs_ends_with_its_daemon(lab: Lab) -> None:
     child = wait_for_child(steward.pid, "sleep")
     began_s = time.monotonic()
     assert steward.terminate() == 0
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 15
     wait_until(lambda: not psutil.pid_exists(child), what="what it had started is gone")
 
 
@@ -142,4 +142,4 @@ def test_wrong_settings_are_said_and_stop_nothing(lab: Lab) -> None:
     node = lab.node("n1")
     lab.wait_finished(lab.batch("b", {"j": "true"}, matrix=ANNA))
     node.wait_for("matrix.user is missing")
-    assert "matrix.user is missing" in notices(lab, Box.WAITING)[0].trouble
+    lab.wait(lambda: "matrix.user is missing" in notices(lab, Box.WAITING)[0].trouble, 20.0, "it is noted")

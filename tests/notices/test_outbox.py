@@ -70,10 +70,10 @@ def test_a_notice_that_a_power_failure_cut_is_put_again(lab: Lab) -> None:
 def test_what_was_sent_or_given_up_has_ended(lab: Lab) -> None:
     for count, box in ((1, Box.SENT), (2, Box.FAILED)):
         outbox.put(lab.spool, number(count))
-        assert not outbox.has_ended(lab.spool, number(count).name)
+        assert number(count).name not in outbox.list_ended(lab.spool)
         outbox.end(lab.spool, number(count), box)
         outbox.end(lab.spool, number(count), box)
-        assert outbox.has_ended(lab.spool, number(count).name)
+        assert number(count).name in outbox.list_ended(lab.spool)
         assert outbox.list_names(lab.spool, box) == [number(count).name]
     assert waiting(lab) == []
 
@@ -107,7 +107,7 @@ def test_what_nobody_was_told_is_a_note_of_fsck_with_the_way_to_try_again(lab: L
     assert "there is no user" in found.what
     subprocess.run(shlex.split(found.next.partition(": ")[2]), check=True)
     assert [notice.name for notice in waiting(lab)] == [NOTICE.name]
-    assert not outbox.has_ended(lab.spool, NOTICE.name)
+    assert outbox.list_ended(lab.spool) == set()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="works as another user, which only root may")

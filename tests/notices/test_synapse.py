@@ -276,6 +276,26 @@ def test_a_room_that_the_sender_left_is_replaced(tmp_path: Path, bot: Account, a
     assert (again.verdict, again.made, again.room == room) == (Verdict.TOLD, True, False)
 
 
+def test_who_leaves_an_encrypted_room_gets_another(tmp_path: Path, bot: Account, anna: Account) -> None:
+    """Not the first one: its alias leads to a room in which nothing can be told."""
+    room = tell(tmp_path, bot, anna.user).room
+    anna.accept()
+    anna.encrypt(room)
+    assert tell(tmp_path, bot, anna.user, "2" * 32).verdict is Verdict.REFUSED
+    anna.ask("POST", f"rooms/{quote(room)}/leave", {})
+    second = tell(tmp_path, bot, anna.user, "3" * 32)
+    assert (second.verdict, second.made, second.room == room) == (Verdict.TOLD, True, False)
+    assert anna.invitations() == [second.room]
+    assert tell(tmp_path, bot, anna.user, "4" * 32).room == second.room
+
+
+def test_who_cant_be_invited_is_refused_and_leaves_no_rooms_behind(tmp_path: Path, bot: Account) -> None:
+    outcomes = [tell(tmp_path, bot, "@anna:nowhere.test", f"{count:032}") for count in range(3)]
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.REFUSED}
+    assert "M_FORBIDDEN" in outcomes[-1].why
+    assert len(bot.rooms()) <= 1
+
+
 def test_who_doesnt_exist_is_refused(tmp_path: Path, bot: Account) -> None:
     outcome = tell(tmp_path, bot, "@nobody:lab.test")
     assert (outcome.verdict, outcome.why) == (Verdict.REFUSED, "there is no user @nobody:lab.test")

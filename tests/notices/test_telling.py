@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -142,6 +143,63 @@ def test_a_notice_of_a_batch_that_was_replaced_isnt_told(scene: Scene) -> None:
     scene.change(batch_id="another drop")
     scene.teller().tell_all()
     assert (scene.channels[0].calls, scene.counts()) == ([], (0, 0, 0))
+
+
+def test_a_notice_that_cant_be_told_keeps_no_other_from_it(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab = scene.lab
+    for name in ("broken", "fine", "gone"):
+        scene.end_batch(name)
+    lab.spool.layout.finished_batch("ns", "broken").header.write_text("{}")
+    shutil.rmtree(lab.spool.layout.finished_batch("ns", "gone").path)
+    scene.teller().tell_all()
+    assert scene.channels[0].calls == [("ns/fine", 1)]
+    troubles = {notice.batch: notice.trouble for notice in scene.all(Box.WAITING)}
+    assert "is no BatchHeader" in troubles["broken"]
+    assert troubles["gone"] == "the batch isn't in the spool any more"
+    assert "Traceback" not in caplog.text
+
+
+def test_a_bug_ends_no_daemon_and_delays_no_other_notice(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("b", "c"):
+        scene.end_batch(name)
+    asked = iter([ZeroDivisionError("a bug")])
+
+    def gather(spool: Spool, notice: Notice) -> Summary | None:
+        for error in asked:
+            raise error
+        return real(spool, notice)
+
+    real = telling.gather
+    monkeypatch.setattr(telling, "gather", gather)
+    scene.teller().tell_all()
+    assert scene.counts() == (1, 1, 0)
+    assert "ZeroDivisionError" in scene.all(Box.WAITING)[0].trouble
+    assert "a bug" in caplog.text
+
+
+def test_settings_that_vanish_lose_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when an editor replaces the file."""
+    scene.end_batch()
+    monkeypatch.setattr(telling, "find_settings", lambda: None)
+    scene.teller().tell_all()
+    assert scene.counts() == (1, 0, 0)
+
+
+def test_a_damaged_notice_is_removed_once_its_batch_was_closed(scene: Scene) -> None:
+    scene.end_batch()
+    (notice,) = scene.all(Box.WAITING)
+    damaged = scene.lab.spool.layout.notices("waiting") / replace(notice, id="0" * 32).name
+    damaged.write_bytes(b"")
+    scene.teller().tell_all()
+    assert not damaged.exists()
+    other = damaged.with_name(damaged.name.replace("~b~", "~unknown~"))
+    other.write_bytes(b"")
+    scene.teller().tell_all()
+    assert other.exists()
 
 
 def test_a_server_that_is_away_is_asked_again_later_and_not_for_each_notice(scene: Scene) -> None:

@@ -7,7 +7,6 @@ for that node, which is a daemon like any other.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from filelock import FileLock
 
 from distribute_compute_config.errors import DistributeError
 from spoold.bundles import collect, drop_bundle
+from spoold.following import name_drop
 from spoold.layout import SETTINGS_NAME
 from spoold.spool import Settings, Spool, init_spool, open_spool
 
@@ -71,7 +71,7 @@ def submit(
     Then see that a node lives: ``LocalNode.ensure``. Raises InputChanged, SpoolFull or OSError.
     """
     meta = loaded.jobfile.meta
-    name = f"{meta.namespace}.{meta.batch_name}.{secrets.token_hex(4)}"
+    name = name_drop(f"{meta.namespace}/{meta.batch_name}")
     return drop_bundle(private.spool, collect(loaded, base, progress), name)
 
 

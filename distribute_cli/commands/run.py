@@ -102,7 +102,7 @@ def command(
 
 def _prepare(path: Path, wanted: tuple[str, ...], cores: int | None, verbose: bool) -> _Order:
     """Raises DistributeError where something tells that the batch can't run here."""
-    from distribute_cli.running.machine import find_lacking, require_runnable, require_size
+    from distribute_cli.running.machine import find_lacking, require_size
     from distribute_cli.running.selection import list_remarks, reduce, select
     from distribute_compute_config import dump_text, load_text, load_with_inputs
     from nodewatch.config import measure
@@ -111,7 +111,6 @@ def _prepare(path: Path, wanted: tuple[str, ...], cores: int | None, verbose: bo
     jobfile = loaded.jobfile
     names = select(jobfile, wanted)
     reduced = reduce(jobfile, names)
-    require_runnable(reduced)
     machine, _ = measure(cores, None, None, "")
     require_size(reduced, machine)
     for remark in list_remarks(jobfile, wanted, names, find_lacking(reduced, machine)):

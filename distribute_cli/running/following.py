@@ -27,6 +27,7 @@ from spoold.snapshot import (
     read_builds,
     read_header,
     read_jobs,
+    read_node,
     read_record,
     read_status,
     read_tickets,
@@ -124,7 +125,8 @@ class Follower:
         self._show_build(ref, header)
         latest = read_tickets(self._spool, ref.folder).latest()
         for state, ticket in sorted(latest.values(), key=self._rank):
-            if ticket.job not in self._ended and (self._may_print(header, ticket) or state.terminal):
+            may_print = ticket.node is not None and (self._built or not header.needs_build)
+            if (may_print or state.terminal) and self._is_turn(ticket.job):
                 self._show_job(ref, header, state, ticket)
         self._draw(header, latest)
         return ref.finished and len(self._ended) == header.jobs_total
@@ -134,9 +136,19 @@ class Follower:
         if jobs is None or header is None:
             # RACE: it was closed since we found it.
             return None
+        self._require_able(header)
         self._positions = {job.name: position for position, job in enumerate(jobs.jobs)}
         self._header = header
         return header
+
+    def _require_able(self, header: BatchHeader) -> None:
+        """Raises DistributeError if an image is for machines of another kind: nobody would ever run it."""
+        info = read_node(self._spool, NODE)
+        lacking = [one for one in header.needs if info and one not in info.capabilities]
+        if lacking:
+            raise DistributeError(
+                f"this machine can't run {header.key}", f"it isn't, or hasn't, {join(lacking)}"
+            )
 
     def _require_welcome(self) -> None:
         """Raises DistributeError if the job file was refused."""
@@ -166,8 +178,10 @@ class Follower:
         state, ticket = one
         return not state.terminal, self._positions.get(ticket.job, 0)
 
-    def _may_print(self, header: BatchHeader, ticket: Ticket) -> bool:
-        return ticket.node is not None and (self._built or not header.needs_build)
+    def _is_turn(self, job: str) -> bool:
+        """Where lines aren't labelled, one job after the other is shown: the next one may run already."""
+        free = self._screen.labels or not self._tails or job in self._tails
+        return free and job not in self._ended
 
     def _tail(self, ref: BatchRef, header: BatchHeader, job: str) -> Tail:
         if job not in self._tails:

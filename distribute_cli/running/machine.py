@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distribute_cli.words import count, say_size
+from distribute_cli.words import count, join, say_size
+from distribute_compute_config.container import BINARIES, CAPABILITY
 from distribute_compute_config.errors import DistributeError
 
 if TYPE_CHECKING:
@@ -17,14 +19,6 @@ _TOLD_MAX = 10
 
 class TooSmall(DistributeError):
     """A job asks for more than this machine has."""
-
-
-def require_runnable(jobfile: JobFile) -> None:
-    """Raises DistributeError for a kind of batch that nodes of this version don't run."""
-    from nodewatch.picking import RUNNABLE
-
-    if jobfile.kind.value not in RUNNABLE:
-        raise DistributeError(f"this version doesn't run {jobfile.kind.value} batches yet")
 
 
 def require_size(jobfile: JobFile, machine: Capacity) -> None:
@@ -49,16 +43,23 @@ def require_size(jobfile: JobFile, machine: Capacity) -> None:
 
 
 def find_lacking(jobfile: JobFile, machine: Capacity) -> list[str]:
-    """The capabilities that the batch requires and that nothing here tells of."""
-    from pathlib import Path
-
+    """The capabilities that the batch requires and that nothing here tells of. Raises DistributeError if it
+    has an image, and images can't be run here."""
     from nodewatch.capabilities import find_abilities
     from nodewatch.config import NodeConfig
     from spoold.local_node import NODE
 
-    config = NodeConfig(Path(), NODE, Path(), machine.cores, machine.memory_bytes, machine.gpus)
-    found = find_abilities(config).capabilities
-    return [one for one in jobfile.meta.capabilities if one not in found]
+    if not (jobfile.meta.capabilities or jobfile.apptainer):
+        # To look takes a moment.
+        return []
+    found = find_abilities(
+        NodeConfig(Path(), NODE, Path(), machine.cores, machine.memory_bytes, machine.gpus)
+    )
+    if jobfile.apptainer and CAPABILITY not in found.capabilities:
+        hint = "install apptainer 1.1 or later: https://apptainer.org/docs/admin/main/installation.html"
+        none = f"there is no {join(BINARIES, last='or')} in PATH"
+        raise DistributeError("this machine can't run images", found.trouble or none, hint)
+    return [one for one in jobfile.meta.capabilities if one not in found.capabilities]
 
 
 def _find_excess(asked: Resources, machine: Capacity) -> Iterator[str]:

@@ -43,14 +43,19 @@ class Screen:
     ) -> None:
         self._bar.stop()
 
+    @property
+    def labels(self) -> bool:
+        """Whether several jobs may be shown at a time."""
+        return bool(self._numbers)
+
     def begin_job(self, job: str, number: int, total: int) -> None:
         """Say which job's output follows, unless each line does."""
-        if total > 1 and not self._numbers:
+        if total > 1 and not self.labels:
             self.tell(f"[{number}/{total}] {job}")
 
     def emit(self, job: str, stream: Stream, data: bytes) -> None:
         """What ``job`` has printed, be it a part of a line."""
-        if not self._numbers:
+        if not self.labels:
             self._write(stream, data)
             return
         *lines, rest = (self._rests.pop((job, stream), b"") + data).split(b"\n")

@@ -8,10 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,81 +26,15 @@ from spoold.snapshot import read_node
 from spoold.spool import open_spool
 from tests.cli.conftest import SpoolBuilder
 from tests.cli.daemons import on_terminal
+from tests.cli.desk import Desk, wait_for_line
 from tests.lab import FAST, Lab
-from tests.support import find_runs, left_behind, wait_until
-
-
-@dataclass
-class Desk:
-    """A folder in which somebody works; what is started in it ends with the test."""
-
-    folder: Path
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    def batch(self, jobs: Mapping[str, Any], name: str = JOB_FILE, build: str = "", **meta: Any) -> None:
-        """A command batch ``desk/trial``: for each job its command, or its whole entry."""
-        entries = [
-            {"name": job, **({"command": one} if isinstance(one, str) else one)} for job, one in jobs.items()
-        ]
-        section: dict[str, Any] = {"jobs": entries}
-        if build:
-            section["initialize"] = {"build": build}
-        whole = {"meta": {"namespace": "desk", "batch_name": "trial", **meta}, "command": section}
-        # Every JSON text is a YAML text.
-        self.write(name, json.dumps(whole))
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """``distribute run WORDS``, with a process group of its own, as in a terminal."""
-        self.processes.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "distribute_cli", "run", *words],
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-            )
-        )
-        return self.processes[-1]
-
-    def run(self, *words: str, code: int = 0) -> tuple[str, str]:
-        """What ``distribute run WORDS`` prints on its two outputs."""
-        process = self.start(*words)
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == code, err
-        assert self.left_behind() == []
-        return out, err
-
-    def left_behind(self) -> list[str]:
-        """The processes that still work here, but for the commands themselves."""
-        own = {process.pid for process in self.processes if process.poll() is None}
-        return [*left_behind(self.folder, own), *(command for _, command in find_runs(self.folder))]
-
-    def read(self, *parts: str, save: str = "distribute-run") -> str:
-        return self.folder.joinpath(save, "archived_files", *parts).read_text()
-
-    def listed(self, save: str = "distribute-run") -> list[str]:
-        """All files of a save folder."""
-        root = self.folder / save
-        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
+from tests.support import find_runs, wait_until
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path / "desk")
-    desk.folder.mkdir()
-    yield desk
-    for process in desk.processes:
-        process.kill()
-        process.communicate()
-    wait_until(lambda: not desk.left_behind(), 30, what="all processes end")
+    with Desk(tmp_path / "desk") as desk:
+        yield desk
 
 
 _PYTHON = """\
@@ -216,6 +148,16 @@ def test_a_build_that_fails_is_told(desk: Desk) -> None:
     assert f"what the build printed: {output}" in err and output.read_text() == "missing.h\n"
 
 
+def test_jobs_one_after_the_other_are_shown_one_after_the_other(desk: Desk) -> None:
+    """Although the next one begins while the result of the one before is archived."""
+    names = [f"job{number}" for number in range(5)]
+    desk.batch({name: f"echo {name} begins; echo {name} ends" for name in names})
+    out, err = desk.run()
+    assert out.splitlines() == [f"{name} {what}" for name in names for what in ("begins", "ends")]
+    told = [line.partition(": done")[0] for line in err.splitlines()[1:-1]]
+    assert told == [text for n, name in enumerate(names, 1) for text in (f"[{n}/5] {name}", name)]
+
+
 def test_jobs_side_by_side_are_labelled(desk: Desk) -> None:
     one = {"command": "echo {n}; printf rest", "sweep": {"n": [1, 22, 333]}}
     desk.batch({"re{n}": one}, resources={"cores": 1})
@@ -290,7 +232,6 @@ def test_a_job_that_is_too_large_is_named_before_anything_is_made(desk: Desk) ->
         "too small", ""
     )
     assert not (desk.folder / "distribute-run").exists()
-    desk.run("--cores", "4", "--job", "small")
 
 
 def test_without_a_job_file(desk: Desk) -> None:
@@ -387,15 +328,6 @@ def test_neither_home_nor_the_working_folder_is_emptied(
 # While it goes on
 
 
-def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
-    """Until the command has printed a line with ``text`` on standard output."""
-    assert process.stdout
-    for line in process.stdout:
-        if text in line:
-            return
-    raise AssertionError(f"no {text!r}: {process.communicate()[1]}")
-
-
 def hold(desk: Desk) -> Path:
     """A file that jobs wait for: ``until test -e GO``."""
     return desk.folder / "go"
@@ -449,7 +381,7 @@ def test_verbose_shows_exactly_what_is_executed(desk: Desk) -> None:
     }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_who_ends_it_keeps_what_is_there(desk: Desk, number: signal.Signals) -> None:
     told = desk.folder / "told"
     trap = f"trap 'echo x >> {told}; exit 9' TERM; "

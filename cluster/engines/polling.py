@@ -48,7 +48,7 @@ class SharedPoll:
     def look(self, within_s: float | None = None) -> Poll:
         """The newest answer; if it is older than ``every_s``, a new one, awaited for ``within_s`` seconds.
 
-        An answer that doesn't come in time is unanswered.
+        If that doesn't come in time, nothing is said of any job.
         """
         with self._lock:
             if self._pending is None:
@@ -59,7 +59,7 @@ class SharedPoll:
         try:
             return pending.result(within_s)
         except NotYet:
-            return Poll(False, why="the queue gave no answer yet")
+            return Poll(True)
 
     def _start(self, job_ids: frozenset[str]) -> Future[Poll]:
         future: Future[Poll] = Future()

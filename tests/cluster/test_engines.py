@@ -132,9 +132,11 @@ class TestWaitingForAHangingQueue:
 
     def test_it_ends_in_time_and_the_job_has_not_failed(self, job: Job) -> None:
         began_s = time.monotonic()
-        with pytest.raises(WaitTimeout, match=r"job true \(39\) is unknown"):
+        with pytest.raises(WaitTimeout, match=r"job true \(39\) is pending"):
             job.wait(0.2)
         assert time.monotonic() - began_s < 5
+        with pytest.raises(WaitTimeout, match=r"job true \(39\) is unknown"):
+            job.wait(4)
         assert not job.state.is_ended
 
     def test_the_exit_code_counts(self, job: Job) -> None:

@@ -31,7 +31,7 @@ class TestSlurm(QueueContract):
         try:
             assert Queue("self")[held].state is JobState.HELD
             with pytest.raises(WaitTimeout, match=f"job {held} is held"):
-                wait(held, 0.5)
+                wait(held, 3)
         finally:
             slurm_lab.run("scancel", held)
 

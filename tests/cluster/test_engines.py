@@ -36,8 +36,9 @@ def log_words(program: Program, name: str, text: str) -> Path:
     return log
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that doesn't answer within a second hangs: only for those that do hang."""
     monkeypatch.setattr(asking, "ANSWER_S", 1.0)
 
 
@@ -86,6 +87,7 @@ class TestSlurm:
         assert (poll.answered, poll.asked, dict(poll.jobs)) == (False, frozenset(), {})
         assert "Unable to contact slurm controller" in poll.why
 
+    @pytest.mark.usefixtures("hurried")
     def test_a_slurm_that_hangs_is_unanswered_in_time(self, program: Program) -> None:
         program("squeue", HANGS)
         began_s = time.monotonic()
@@ -104,6 +106,7 @@ class TestSlurm:
         with pytest.raises(ClusterError, match="sbatch gave no job id: it said 'Welcome to the cluster'"):
             Job("true", path=tmp_path, qtype="slurm").submit()
 
+    @pytest.mark.usefixtures("hurried")
     def test_a_queue_that_hangs_is_an_error(self, program: Program) -> None:
         program("squeue", HANGS)
         with pytest.raises(CommandTimeout, match="gave no answer within 1 s"):
@@ -125,10 +128,12 @@ class TestWaitingForAHangingQueue:
     """``wait`` keeps its own time, and a job file's exit code ends a job without its queue."""
 
     @pytest.fixture
-    def job(self, program: Program, tmp_path: Path) -> Job:
+    def job(self, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
         program("sbatch", "echo 39")
         program("squeue", HANGS)
-        return Job("true", path=tmp_path, qtype="slurm").submit()
+        job = Job("true", path=tmp_path, qtype="slurm").submit()
+        monkeypatch.setattr(asking, "ANSWER_S", 1.0)
+        return job
 
     def test_it_ends_in_time_and_the_job_has_not_failed(self, job: Job) -> None:
         began_s = time.monotonic()
@@ -197,6 +202,7 @@ class TestTorque:
         assert not poll.answered
         assert "can't be read: nonsense" in poll.why
 
+    @pytest.mark.usefixtures("hurried")
     def test_a_torque_that_hangs_is_unanswered_in_time(self, program: Program) -> None:
         program("qstat", HANGS)
         began_s = time.monotonic()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cluster import config_file as config_file
+    from cluster import jobqueue as jobqueue
     from cluster import logme as logme
     from cluster import modes as modes
     from cluster import options as options
@@ -31,7 +32,22 @@ if TYPE_CHECKING:
     from cluster.failures import JobFailed as JobFailed
     from cluster.failures import NotSubmitted as NotSubmitted
     from cluster.failures import WaitTimeout as WaitTimeout
+    from cluster.functions.arrays import Task as Task
+    from cluster.functions.arrays import list_tasks as list_tasks
+    from cluster.functions.arrays import map as map
+    from cluster.functions.errors import FunctionError as FunctionError
+    from cluster.functions.errors import RemoteError as RemoteError
+    from cluster.functions.errors import RemoteTraceback as RemoteTraceback
+    from cluster.functions.errors import ResultError as ResultError
+    from cluster.functions.errors import Unpicklable as Unpicklable
+    from cluster.functions.executor import Executor as Executor
+    from cluster.functions.gathering import as_completed as as_completed
+    from cluster.functions.gathering import get as get
+    from cluster.functions.jobify import jobify as jobify
+    from cluster.functions.runner import ResultFile as ResultFile
     from cluster.job import Job as Job
+    from cluster.jobqueue import JQUEUE as JQUEUE
+    from cluster.jobqueue import JobQueue as JobQueue
     from cluster.modes import Mode as Mode
     from cluster.modes import get_cluster_environment as get_cluster_environment
     from cluster.options import check_arguments as check_arguments
@@ -56,6 +72,13 @@ _MODULES = {
     ),
     "failures": ("AlreadySubmitted", "DependencyFailed", "JobFailed", "NotSubmitted", "WaitTimeout"),
     "job": ("Job",),
+    "functions.arrays": ("Task", "list_tasks", "map"),
+    "functions.errors": ("FunctionError", "RemoteError", "RemoteTraceback", "ResultError", "Unpicklable"),
+    "functions.executor": ("Executor",),
+    "functions.gathering": ("as_completed", "get"),
+    "functions.jobify": ("jobify",),
+    "functions.runner": ("ResultFile",),
+    "jobqueue": ("JQUEUE", "JobQueue"),
     "modes": ("Mode", "get_cluster_environment"),
     "options": ("check_arguments", "option_help"),
     "queue": ("Queue", "QueueError", "check_queue", "wait"),
@@ -66,7 +89,7 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 #: Users write ``cluster.logme.MIN_LEVEL = "debug"`` after ``import cluster`` alone.
-_SUBMODULES = ("config_file", "logme", "modes", "options", "queue", "run")
+_SUBMODULES = ("config_file", "jobqueue", "logme", "modes", "options", "queue", "run")
 
 
 def __getattr__(name: str) -> object:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cluster.commands import Command, join_command
+from cluster.commands import Command
 from cluster.dependencies import Dependencies
 from cluster.engines import Client, client_for
-from cluster.engines.protocol import JobPlan
 from cluster.errors import ClusterError
-from cluster.failures import AlreadySubmitted, NotSubmitted, describe_failure
-from cluster.job_files import await_file, make_files, read_output, remove, write_new
+from cluster.failures import AlreadySubmitted, NotSubmitted
+from cluster.job_files import await_file, make_files, read_output, remove, remove_all, write_new
 from cluster.modes import Mode, current_mode
-from cluster.naming import FileKind, check_name, suggest_name
+from cluster.naming import FileKind, check_name
 from cluster.options import check_arguments
 from cluster.profiles import DEFAULT_NAME, get_profile
 from cluster.records import NEVER_SATISFIED, QueueJob
@@ -25,6 +24,10 @@ from cluster.settling import Standing
 from cluster.states import JobState
 from cluster.tracking import Tracker
 from cluster.waiting import wait_all
+from cluster.work import make_work
+
+if TYPE_CHECKING:
+    from cluster.functions.work import Calls
 
 #: Options that this package acts on itself; a batch system isn't told of them.
 _OWN_OPTIONS = ("depends", "scriptpath", "outpath", "runpath", "suffix", "outfile", "errfile")
@@ -33,18 +36,19 @@ _OWN_OPTIONS = ("depends", "scriptpath", "outpath", "runpath", "suffix", "outfil
 class Job:
     """A job of a queue.
 
-    ``command`` is a command line for a shell, the path of a program, or a list of words; ``args`` are
-    words after it, quoted. ``name`` is by default the program's. ``path`` is the folder for the job file and
-    its output, in which the command runs. ``qtype`` is the queue (default: ``current_mode()``), ``profile``
-    the name of a profile (default: ``default``). ``array=N`` makes N jobs of one; each finds its number in
-    ``CLUSTER_TASK``. All other options are those of ``cluster.options``; they override the profile's.
+    ``command`` is a command line for a shell, the path of a program, or a list of words; ``args`` are words
+    after it, quoted. Or it is a function, with its ``args`` and ``kwargs``. ``name`` is by default the
+    program's or the function's. ``path`` is the folder for the job file and its output, in which the command
+    runs. ``qtype`` is the queue (default: ``current_mode()``), ``profile`` the name of a profile (default:
+    ``default``). ``array=N`` makes N jobs of one; each finds its number in ``CLUSTER_TASK``. All other
+    options are those of ``cluster.options``; they override the profile's.
 
     Raises OptionsError, TypeError and ValueError for options, BadJobName, UnfitPath, ClusterError.
     """
 
     def __init__(
         self,
-        command: Command,
+        command: Command | Calls | Callable[..., Any],
         args: Sequence[object] | None = None,
         kwargs: Mapping[str, object] | None = None,
         name: str | None = None,
@@ -55,26 +59,27 @@ class Job:
         array: int | None = None,
         **options: Any,
     ) -> None:
-        if kwargs:
-            raise TypeError("keyword arguments are for functions; a command has words: args=['--depth', '3']")
         if array is not None and array < 1:
             raise ValueError(f"array={array}: an array has at least one task")
-        text = join_command(command, args or ())
-        self.name = check_name(name or suggest_name(text))
+        self.work = make_work(command, args or (), kwargs or {}, array)
+        self.name = check_name(name or self.work.name)
         self.qtype = current_mode(qtype)
         chosen = {**get_profile(profile or DEFAULT_NAME), **check_arguments(options)}
         self.dependencies = Dependencies(chosen.pop("depends", ()))
         own = {key: chosen.pop(key) for key in _OWN_OPTIONS if key in chosen}
-        files = make_files(self.name, secrets.token_hex(4), path, own)
+        unique = secrets.token_hex(4)
+        folder = path or self.work.choose_folder(self.qtype, self.name, unique)
+        files = make_files(self.name, unique, folder, own)
         working = check_path(Path(own.get("runpath") or path or ".").absolute())
-        self.plan = JobPlan(files, text, working, chosen, array)
+        self.plan = self.work.plan(files, working, chosen)
         self.id: str | None = None
         self.written = False
         self._standing = Standing(JobState.NOT_SUBMITTED)
         self._tracker: Tracker | None = None
-        self._fetched = False
         #: The one result, once it was read: its files may be gone then.
         self._results: tuple[Any] | None = None
+        self._fetched: set[int | None] = set()
+        self._bound: Client | None = None
 
     def __repr__(self) -> str:
         number = f" {self.id}" if self.id else ""
@@ -85,6 +90,7 @@ class Job:
     def write(self) -> Job:
         """Write the job file, which is new. Raises ClusterError if it can't be written."""
         write_new(self.plan.files, self._client.engine.render(self.plan))
+        self.work.write(self.plan, self.qtype)
         self.written = True
         return self
 
@@ -101,6 +107,9 @@ class Job:
         self.dependencies.update()
         if self.dependencies.find_failed() is not None:
             self._standing = Standing(JobState.CANCELLED, None, NEVER_SATISFIED)
+            return self
+        if self.plan.tasks == 0:
+            self._standing = Standing(JobState.COMPLETED, 0)
             return self
         after = self.dependencies.list_open(self.title)
         if not self.written:
@@ -175,7 +184,12 @@ class Job:
 
     @property
     def _client(self) -> Client:
-        return client_for(self.qtype)
+        return self._bound or client_for(self.qtype)
+
+    def bind(self, client: Client) -> Job:
+        """Have it go to this very queue instead of the one that all jobs of its ``qtype`` go to."""
+        self._bound = client
+        return self
 
     def update(self) -> Job:
         """Look at the queue."""
@@ -208,6 +222,12 @@ class Job:
         self._tracker.cancelled = True
         return self
 
+    def cancel_task(self, task: int) -> None:
+        """Cancel one task of an array. Raises NotSubmitted, and ClusterError with the queue's own words."""
+        if self.id is None:
+            raise NotSubmitted(f"{self.title} can't be cancelled", "it isn't submitted")
+        self._client.engine.cancel([self._client.engine.task_id(self.id, task)])
+
     def wait(self, timeout: float | None = None) -> bool:
         """Block until it has ended; whether it ended well. A job that isn't submitted is, first.
 
@@ -226,16 +246,14 @@ class Job:
         self.submit()
 
     def get(self, timeout: float | None = None) -> Any:
-        """Wait, and return what the job is for: of a script, its standard output.
+        """Wait, and return what a function returned (of an array, a list), or what a script printed.
 
-        Removes its files then, where ``clean_files`` or ``clean_outputs`` says so. Raises WaitTimeout;
-        JobFailed or DependencyFailed if it didn't end well.
+        Removes its files then, where ``clean_files`` or ``clean_outputs`` says so. Raises what the function
+        raised; WaitTimeout; JobFailed or DependencyFailed if the job didn't end well.
         """
         self.wait(timeout)
-        if not self.succeeded:
-            raise describe_failure(self)
         if self._results is None:
-            self._results = (self._read_result(),)
+            self._results = (self.work.read_result(self),)
             clean_files, clean_outputs = self._is_wanted("clean_files"), self._is_wanted("clean_outputs")
             remove(self.plan, scripts=clean_files, outputs=clean_outputs)
         return self._results[0]
@@ -243,10 +261,20 @@ class Job:
     def _is_wanted(self, switch: str) -> bool:
         return bool(self.plan.options.get(switch, get_option("jobs", switch)))
 
-    def _read_result(self) -> Any:
+    def await_output(self) -> None:
+        """Return once its folder shows what it printed."""
         for task in self._tasks():
-            await_file(self.plan.files.written(FileKind.OUT, task), get_option("jobs", "file_block_time"))
-        return self.stdout
+            self.await_written(self.plan.files.written(FileKind.OUT, task))
+
+    def await_written(self, path: Path) -> None:
+        """Return once its folder shows a file that it wrote, or after the time in ``file_block_time``."""
+        await_file(path, get_option("jobs", "file_block_time"))
+
+    def standing_of(self, task: int | None) -> Standing:
+        """How a task of an array stood when it was last looked at; None: the whole job."""
+        if task is None or self._tracker is None or self.id is None:
+            return self._standing
+        return self._tracker.parts[self._client.engine.task_id(self.id, task)]
 
     # What it wrote
 
@@ -266,12 +294,18 @@ class Job:
         return [self.plan.files.written(FileKind.ERR, task) for task in self._tasks()]
 
     def _read(self, kind: FileKind) -> str:
-        if self.id is None:
-            return ""
-        if self.state.is_ended and not self._fetched:
-            self._client.engine.fetch(self.plan, self.id)
-            self._fetched = True
+        self.bring_home()
         return "".join(read_output(self.plan.files.written(kind, task)) for task in self._tasks())
+
+    def bring_home(self) -> None:
+        """Have its queue bring what it, or its tasks that have ended, wrote and what isn't here."""
+        if self.id is None:
+            return
+        ended = [task for task in self._tasks() if self.standing_of(task).state.is_ended]
+        missing = [task for task in ended if task not in self._fetched]
+        if missing:
+            self._client.engine.fetch(self.plan, self.id, missing)
+            self._fetched.update(missing)
 
     def _tasks(self) -> Sequence[int | None]:
         return (None,) if self.plan.tasks is None else range(self.plan.tasks)
@@ -282,5 +316,5 @@ class Job:
             raise ClusterError(
                 f"{self.title} is {self.state}", "its files are in use", "wait for it, or cancel() it"
             )
-        remove(self.plan, scripts=True, outputs=True)
+        remove_all(self.plan)
         self.written = False

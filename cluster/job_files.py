@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from cluster.errors import ClusterError
 from cluster.naming import FileKind, JobFiles, check_suffix
 from cluster.scripts import check_path
 from cluster.settings import get_option
+from cluster.spools.places import is_private
 
 _LOOK_EVERY_S = 0.1
 
@@ -67,9 +70,9 @@ def list_files(plan: JobPlan, scripts: bool, outputs: bool) -> list[Path]:
     """The paths of a job's files: the job file and its marks, and what the command printed."""
     files = plan.files
     tasks = (None,) if plan.tasks is None else range(plan.tasks)
-    paths = [files.script] if scripts else []
+    paths = [files.script, files.call] if scripts else []
     kinds = [FileKind.EXIT] if scripts else []
-    kinds += [FileKind.OUT, FileKind.ERR] if outputs else []
+    kinds += [FileKind.OUT, FileKind.ERR, FileKind.RESULT] if outputs else []
     return paths + [files.written(kind, task) for kind in kinds for task in tasks]
 
 
@@ -77,3 +80,17 @@ def remove(plan: JobPlan, scripts: bool, outputs: bool) -> None:
     """Delete those of a job's files that are there."""
     for path in list_files(plan, scripts, outputs):
         path.unlink(missing_ok=True)
+
+
+def remove_all(plan: JobPlan) -> None:
+    """Delete all files of a job, those that a function returned too, and a folder that was made for them."""
+    remove(plan, scripts=True, outputs=True)
+    for task in (None,) if plan.tasks is None else range(plan.tasks):
+        folder = plan.files.written(FileKind.FILES, task)
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)
+        else:
+            folder.unlink(missing_ok=True)
+    if is_private(plan.files.folder):
+        with suppress(OSError):
+            plan.files.folder.rmdir()

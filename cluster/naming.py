@@ -4,6 +4,9 @@
     NAME.ID.cluster.out        standard output           NAME.ID.cluster.3.out     of task 3 of an array
     NAME.ID.cluster.err        standard error
     NAME.ID.cluster.exit       the exit code, written by the job file when its command has ended
+    NAME.ID.cluster.call       of a function: it, and what it is called with
+    NAME.ID.cluster.result     what it returned or raised
+    NAME.ID.cluster.files      a folder of the files that it returned
 
 ID makes the name unique; it isn't the queue's number, which nobody knows before the file is written.
 ``cluster`` is the default of the option ``suffix``.
@@ -28,6 +31,9 @@ class FileKind(StrEnum):
     OUT = "out"
     ERR = "err"
     EXIT = "exit"
+    CALL = "call"
+    RESULT = "result"
+    FILES = "files"
 
 
 _BESIDE = rf"(?:(?:\.\d+)?\.(?:{'|'.join(FileKind)})(?:\.new)?)?"
@@ -91,6 +97,16 @@ class JobFiles:
     def script(self) -> Path:
         """The job file."""
         return self.folder / f"{self.name}.{self.unique}.{self.suffix}"
+
+    @property
+    def call(self) -> Path:
+        """The call file, beside the job file."""
+        return self.folder / f"{self.script.name}.{FileKind.CALL}"
+
+    @property
+    def outputs_base(self) -> Path:
+        """What the paths of all that the job writes begin with."""
+        return self.outputs / self.script.name
 
     def written(self, kind: FileKind, task: str | int | None = None) -> Path:
         """What the job writes, or a task of it; ``task`` may also be what stands for its number."""

@@ -76,7 +76,7 @@ def render(command: str, frame: Frame) -> str:
     check_command(command)
     lines = ["#!/bin/bash", *frame.directives, f"cd -- {shlex.quote(str(frame.working))} || exit"]
     if frame.tasks is not None:
-        number = "${SLURM_ARRAY_TASK_ID-${PBS_ARRAYID-${PBS_ARRAY_INDEX-}}}"
+        number = f"${{SLURM_ARRAY_TASK_ID-${{PBS_ARRAYID-${{PBS_ARRAY_INDEX-${{{TASK_VARIABLE}-}}}}}}}}"
         lines.append(f'export {TASK_VARIABLE}="{number}"')
     lines.append(f"mark={_quote_path(frame, FileKind.EXIT)}")
     if frame.redirects:
@@ -91,13 +91,16 @@ def _quote_path(frame: Frame, kind: FileKind) -> str:
     return f'{shlex.quote(before)}"${TASK_VARIABLE}"{shlex.quote(after) if after else ""}'
 
 
+def say_modules(modules: Sequence[str]) -> list[str]:
+    """Shell commands, each to be followed by ``&&``, that load modules."""
+    load = ["{ type module >/dev/null 2>&1 || . /etc/profile; true; }"] if modules else []
+    return [*load, *(f"module load {shlex.quote(module)}" for module in modules)]
+
+
 def _render_run(command: str, modules: Sequence[str]) -> list[str]:
-    load = ["type module >/dev/null 2>&1 || . /etc/profile"] if modules else []
-    words = [f"module load {shlex.quote(module)}" for module in modules]
     return [
         'rm -f -- "$mark"',
-        *load,
-        " && ".join([*words, f"bash -c {shlex.quote(command)}"]),
+        " && ".join([*say_modules(modules), f"bash -c {shlex.quote(command)}"]),
         "code=$?",
         """printf '%d\\n' "$code" >"$mark.new" && mv -f -- "$mark.new" "$mark\"""",
         'exit "$code"',

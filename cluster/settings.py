@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
             "where jobs go; auto: to Slurm or Torque if they are here, else to this machine",
             ("auto", "slurm", "torque", "local", "normal", "distribute"),
         ),
+        "spool": Setting(Kind.TEXT, "", "the lab's spool; the variable DISTRIBUTE_SPOOL goes before it"),
         "queue_update": Setting(Kind.COUNT, 2, "seconds between two looks at the queue"),
     },
     "jobs": {

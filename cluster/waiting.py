@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _NAMED_MAX = 5
+_REST_MAX_S = 0.5
 
 
 class Awaitable(Protocol):
@@ -37,7 +38,8 @@ def wait_all(jobs: Sequence[Awaitable], timeout: float | None = None, progress: 
 
     ``progress``: draw a bar on standard error; by default, if that is a terminal.
     """
-    deadline_s = None if timeout is None else monotonic() + timeout
+    began_s = monotonic()
+    deadline_s = None if timeout is None else began_s + timeout
     everyone = line_up(jobs)
     with _draw(len(jobs), progress) as bar:
         while True:
@@ -49,9 +51,14 @@ def wait_all(jobs: Sequence[Awaitable], timeout: float | None = None, progress: 
                 return
             left_s = _left(deadline_s)
             if left_s == 0.0:
-                raise _too_late(still_open, timeout or 0.0)
-            rest_s = min(job.poll_s for job in still_open)
-            sleep(rest_s if left_s is None else min(rest_s, left_s))
+                raise too_late(still_open, timeout or 0.0)
+            pause_s = rest_s(min(job.poll_s for job in still_open), monotonic() - began_s)
+            sleep(pause_s if left_s is None else min(pause_s, left_s))
+
+
+def rest_s(poll_s: float, waited_s: float) -> float:
+    """How long to rest between two looks: a queue that answers quickly needn't be asked so for hours."""
+    return max(poll_s, min(waited_s / 50, _REST_MAX_S))
 
 
 def line_up(jobs: Sequence[Awaitable]) -> list[Awaitable]:
@@ -70,7 +77,7 @@ def _left(deadline_s: float | None) -> float | None:
     return None if deadline_s is None else max(0.0, deadline_s - monotonic())
 
 
-def _too_late(jobs: Sequence[Awaitable], timeout: float) -> WaitTimeout:
+def too_late(jobs: Sequence[Awaitable], timeout: float) -> WaitTimeout:
     named = [f"{job.title} is {job.state}" for job in jobs[:_NAMED_MAX]]
     more = [f"and {len(jobs) - _NAMED_MAX} more"] if len(jobs) > _NAMED_MAX else []
     count = "1 job hasn't" if len(jobs) == 1 else f"{len(jobs)} jobs haven't"

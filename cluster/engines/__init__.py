@@ -27,6 +27,8 @@ class Client:
 _ENGINES: Mapping[Mode, tuple[str, str]] = {
     Mode.SLURM: ("cluster.engines.slurm", "SlurmEngine"),
     Mode.TORQUE: ("cluster.engines.torque", "TorqueEngine"),
+    Mode.LOCAL: ("cluster.engines.local", "LocalEngine"),
+    Mode.DISTRIBUTE: ("cluster.engines.distribute", "DistributeEngine"),
 }
 
 
@@ -41,4 +43,14 @@ def client_for(mode: Mode) -> Client:
     module, name = _ENGINES[mode]
     make: Callable[[], Engine] = getattr(import_module(module), name)
     engine = make()
-    return Client(mode, engine, SharedPoll(engine.poll, float(get_option("queue", "queue_update"))))
+    every_s = engine.poll_s or float(get_option("queue", "queue_update"))
+    return Client(mode, engine, SharedPoll(engine.poll, every_s))
+
+
+@cache
+def local_client(cores: int) -> Client:
+    """A queue of this machine with ``cores`` cores, beside the one of ``client_for(Mode.LOCAL)``."""
+    from cluster.engines.local import LocalEngine
+
+    engine = LocalEngine(cores)
+    return Client(Mode.LOCAL, engine, SharedPoll(engine.poll, engine.poll_s or 0.0))

@@ -18,6 +18,7 @@ class JobPlan:
 
     ``command`` is a shell's command line, ``working`` the folder that it runs in, ``options`` those of
     ``cluster.options`` after ``check_arguments``, ``tasks`` how many an array has (None: it is none).
+    ``is_function``: the command calls what is in the call file.
     """
 
     files: JobFiles
@@ -25,6 +26,7 @@ class JobPlan:
     working: Path
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     tasks: int | None = None
+    is_function: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,12 @@ class Poll:
 
 
 class Engine(Protocol):
-    """A queue. Its methods raise ClusterError, saying what the batch system said."""
+    """A queue. Its methods raise ClusterError, saying what the batch system said.
+
+    ``poll_s``: how often it may be asked, in seconds; None: as the option ``queue_update`` says.
+    """
+
+    poll_s: float | None
 
     def render(self, plan: JobPlan) -> str:
         """The text of the plan's job file."""
@@ -67,5 +74,8 @@ class Engine(Protocol):
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Cancel jobs; one that has ended or isn't known is passed over."""
 
-    def fetch(self, plan: JobPlan, job_id: str) -> None:
-        """Bring what an ended job wrote into the plan's folder, if it isn't there already."""
+    def fetch(self, plan: JobPlan, job_id: str, tasks: Sequence[int | None]) -> None:
+        """Bring what these tasks, which have ended, wrote into the plan's folders, if it isn't there already.
+
+        None is a job that is no array.
+        """

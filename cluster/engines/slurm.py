@@ -25,6 +25,8 @@ class SlurmEngine:
     beside its output in any case.
     """
 
+    poll_s: float | None = None
+
     def render(self, plan: JobPlan) -> str:
         directives = [
             f"#SBATCH --job-name={plan.files.name}",
@@ -116,7 +118,7 @@ class SlurmEngine:
         if job_ids:
             ask(slurm.cancel_argv(job_ids))
 
-    def fetch(self, plan: JobPlan, job_id: str) -> None:
+    def fetch(self, plan: JobPlan, job_id: str, tasks: Sequence[int | None]) -> None:
         """Slurm's jobs write into the folder themselves."""
 
 

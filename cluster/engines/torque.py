@@ -33,6 +33,8 @@ class TorqueEngine:
         answer = run(torque.version_argv())
         return torque.read_dialect(answer.stdout + answer.stderr)
 
+    poll_s: float | None = None
+
     def render(self, plan: JobPlan) -> str:
         directives = [
             f"#PBS -N {plan.files.name}",
@@ -107,7 +109,7 @@ class TorqueEngine:
         for part in _parts(job_ids):
             ask(torque.cancel_argv(part), accepted=torque.PAST_CODES)
 
-    def fetch(self, plan: JobPlan, job_id: str) -> None:
+    def fetch(self, plan: JobPlan, job_id: str, tasks: Sequence[int | None]) -> None:
         """The jobs write into the folder themselves."""
 
 

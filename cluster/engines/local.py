@@ -1,0 +1,171 @@
+"""This machine as a queue: a private spool, and a node that is started on demand and ends when idle."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import threading
+import time
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from cluster import scripts
+from cluster.config_file import get_option
+from cluster.engines.protocol import JobPlan, Poll
+from cluster.errors import ClusterError
+from cluster.naming import SUFFIX, is_job_file
+from cluster.options import to_spool
+from cluster.records import QueueJob
+from cluster.scripts import TASK_VARIABLE, Frame
+from cluster.spools import environments, places
+from cluster.spools.cancelling import cancel
+from cluster.spools.dropping import Piece, drop, make_batch
+from cluster.spools.ids import SpoolId, name_batch, name_file_batch, name_namespace, name_shown
+from cluster.spools.reading import SpoolReader
+from distribute_compute_config.errors import DistributeError
+from spoold.access import identity_of
+from spoold.local_node import LocalNode, NodeOptions
+from spoold.private import PrivateSpool, open_private
+
+#: The node costs little while it waits, and half a second when it is started.
+IDLE_EXIT_S = 60.0
+#: To ask costs a few listings of a local folder.
+POLL_S = 0.05
+_ENSURE_EVERY_S = 1.0
+
+
+class LocalEngine:
+    """Runs the job files themselves, in the folder and the environment of whoever submits.
+
+    ``cores``: how many cores jobs may use together; without it as the option ``threads`` says, 0: all.
+    """
+
+    poll_s: float | None = POLL_S
+
+    def __init__(self, cores: int | None = None) -> None:
+        self.cores: int = get_option("jobqueue", "threads") if cores is None else cores
+        self._lock = threading.Lock()
+        self._ensured_at_s = 0.0
+
+    @cached_property
+    def private(self) -> PrivateSpool:
+        """The spool. Raises ClusterError."""
+        try:
+            places.sweep()
+            return open_private(places.queue_folder(self.cores))
+        except DistributeError as error:
+            raise ClusterError(error.what, error.why, error.hint) from error
+
+    @cached_property
+    def node(self) -> LocalNode:
+        """The node of the spool, whoever started it."""
+        return LocalNode(self.private, NodeOptions(cores=self.cores or None, idle_exit_s=IDLE_EXIT_S))
+
+    @cached_property
+    def _reader(self) -> SpoolReader:
+        return SpoolReader(self.private.spool)
+
+    @property
+    def _namespace(self) -> str:
+        return name_namespace(identity_of(os.geteuid()).name)
+
+    def render(self, plan: JobPlan) -> str:
+        modules = plan.options.get("modules") or ()
+        return scripts.render(
+            plan.command, Frame(plan.files, plan.working, modules=modules, tasks=plan.tasks)
+        )
+
+    def submit(self, plan: JobPlan, after: Sequence[str] = ()) -> str:
+        self._check_size(plan)
+        batch = SpoolId(self._namespace, name_batch(plan.files))
+        run = f"exec bash {shlex.quote(str(plan.files.script))}"
+        if plan.tasks is None:
+            pieces = [Piece(plan.files.name, self._command(run))]
+        else:
+            tasks = range(plan.tasks)
+            pieces = [Piece(str(task), self._command(f"{TASK_VARIABLE}={task} {run}")) for task in tasks]
+        options = {name: value for name, value in plan.options.items() if name not in _ELSEWHERE}
+        drop(self.private.spool, make_batch(batch, pieces, options, after))
+        self.ensure()
+        return str(batch)
+
+    def submit_file(self, script: Path, after: Sequence[str] = (), extra: Sequence[str] = ()) -> str:
+        if extra:
+            raise ClusterError(f"{script} can't be submitted so", f"there is no command that takes {extra}")
+        batch = SpoolId(self._namespace, name_file_batch(script))
+        words = [f"cd {shlex.quote(str(Path.cwd()))} && exec", *map(shlex.quote, _interpreter(script))]
+        if not is_job_file(script.name):
+            name = name_shown(batch.batch)
+            output = shlex.quote(f"{name}.{batch.batch[len(name) + 1 :]}.{SUFFIX}")
+            words.append(f">{output}.out 2>{output}.err")
+        drop(
+            self.private.spool,
+            make_batch(batch, [Piece("script", self._command(" ".join(words)))], {}, after),
+        )
+        self.ensure()
+        return str(batch)
+
+    def ensure(self) -> None:
+        """See that a node lives. Raises ClusterError with its last words."""
+        try:
+            with self._lock:
+                self.node.ensure()
+                self._ensured_at_s = time.monotonic()
+        except DistributeError as error:
+            raise ClusterError(error.what, error.why, error.hint) from error
+
+    def _ensure_again(self) -> None:
+        """The same, but not with every look: it may have been killed since."""
+        if time.monotonic() - self._ensured_at_s > _ENSURE_EVERY_S:
+            self.ensure()
+
+    def _command(self, run: str) -> str:
+        kept = environments.keep(places.environments_folder(), os.environ)
+        return f". {shlex.quote(str(kept))}; {run}"
+
+    def _check_size(self, plan: JobPlan) -> None:
+        wanted = to_spool(plan.options).cores or 1
+        have = self.cores or len(os.sched_getaffinity(0))
+        if wanted > have:
+            raise ClusterError(
+                f"job {plan.files.name} can't run here",
+                f"it wants {wanted} cores, and jobs on this machine have {have}",
+                "ask for less: cores=1; or change the option threads: "
+                "cluster.config_file.set_option('jobqueue', 'threads', 0)",
+            )
+
+    def task_id(self, job_id: str, index: int) -> str:
+        return f"{job_id}/{index}"
+
+    def poll(self, job_ids: Collection[str]) -> Poll:
+        asked = frozenset(job_ids)
+        try:
+            seen = self._reader.look(asked)
+        except (OSError, DistributeError) as error:
+            return Poll(False, why=f"the queue of this machine can't be read: {error}")
+        if any(not job.state.is_ended for job in seen.values()):
+            self._ensure_again()
+        return Poll(True, asked, seen)
+
+    def list_jobs(self, user: str | None, partition: str | None) -> list[QueueJob]:
+        return list(self._reader.list_all(user))
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        for job_id in job_ids:
+            cancel(self.private.spool, job_id)
+
+    def fetch(self, plan: JobPlan, job_id: str, tasks: Sequence[int | None]) -> None:
+        """Its jobs write into the folder themselves."""
+
+
+#: What distinguishes machines of a lab; here there is only this one.
+_ELSEWHERE = frozenset({"features", "capabilities"})
+
+
+def _interpreter(script: Path) -> list[str]:
+    """How a script is run: as its first line says, as a cluster does, be it executable or not."""
+    with script.open("rb") as file:
+        first = file.readline(256)
+    said = first[2:].decode(errors="replace").split() if first.startswith(b"#!") else []
+    return [*(said or ["bash"]), str(script)]

@@ -1,0 +1,62 @@
+"""Where this machine's own queue lives: in the user's state folder, a folder for each host.
+
+    HOST/queue/            the private spool, and its node's scratch and log
+    HOST/queue-4/          the same of a queue that was given 4 cores
+    HOST/environments/     the environments that jobs were submitted in
+    HOST/jobs/NAME.ID/     what functions are called with, print and return
+
+Home folders may be shared between hosts; a queue can't be.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import platformdirs
+
+_KEPT_S = 30 * 24 * 3600.0
+
+
+def state_folder() -> Path:
+    """The folder of all this; made for its owner only."""
+    host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname()) or "localhost"
+    folder = platformdirs.user_state_path("distribute") / "cluster" / host
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def queue_folder(cores: int) -> Path:
+    """The folder of the queue that was given so many cores; 0: all."""
+    return state_folder() / (f"queue-{cores}" if cores else "queue")
+
+
+def environments_folder() -> Path:
+    return state_folder() / "environments"
+
+
+def jobs_folder(name: str, unique: str) -> Path:
+    """A new folder for the files of a job that is a function."""
+    folder = state_folder() / "jobs" / f"{name}.{unique}"
+    folder.mkdir(mode=0o700, parents=True)
+    return folder
+
+
+def is_private(folder: Path) -> bool:
+    """Whether it is such a folder."""
+    return folder.parent.name == "jobs" and folder.parent.parent == state_folder()
+
+
+def sweep(now: float | None = None) -> None:
+    """Remove what functions left here a month ago."""
+    oldest = (time.time() if now is None else now) - _KEPT_S
+    for folder in (state_folder() / "jobs").glob("*"):
+        try:
+            old = folder.lstat().st_mtime < oldest
+        except FileNotFoundError:
+            continue  # RACE: somebody else sweeps
+        if old:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -28,7 +28,7 @@ COMMANDS = {
     "slurm": "Make a folder of a batch that Slurm runs.",
     "verify": "Compare archived results with their checksums.",
     "fsck": "Find, and repair, what isn't legal in a spool.",
-    "notify": "Show who wasn't told yet that a batch has ended, or try out the way.",
+    "notify": "Show who is still to be told that a batch has ended.",
     "queue": "Show the jobs of a cluster's queue.",
     "wait": "Wait for jobs of a cluster's queue.",
     "submit-script": "Submit job scripts to a cluster's queue.",

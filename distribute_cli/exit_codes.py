@@ -25,7 +25,7 @@ MEANINGS = {
     ExitCode.USAGE: "the command line is wrong",
     ExitCode.NO_SPOOL: "no spool is set, or it isn't one that this version can read",
     ExitCode.NOT_FOUND: "there is no such batch, job, node or profile",
-    ExitCode.INCOMPLETE: "jobs are missing or failed: pull before the end, add --wait",
+    ExitCode.INCOMPLETE: "jobs are missing or failed: pull before the end, add --wait, run",
     ExitCode.UNSOUND: "something in the spool isn't as it should be: fsck or verify names it",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C",
     ExitCode.BROKEN_PIPE: "the reader of its output went away, as with: distribute status | head -1",

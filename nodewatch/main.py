@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nodewatch.guard import Guard
 
 _ASIDE = "nodewatch.aside"
+_STDIN = 0
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -145,7 +146,7 @@ def _work_on(guard: Guard, config: NodeConfig, requeue: bool, leash: bool) -> bo
         # No daemon runs here; what an earlier one left is given back by one that takes nothing new.
         orders.requeue.set()
     if leash:
-        end_with_input(sys.stdin.fileno(), orders)
+        end_with_input(_STDIN, orders)
     require_agreement(opened, orders.stop, opened.layout.node(config.name).lease)
     return Node(opened, config, orders, guard).run()
 

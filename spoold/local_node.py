@@ -75,7 +75,8 @@ class LocalNode:
     def ensure(self) -> bool:
         """Start the node unless it lives; whether it was started. What is in the spool by now is not left.
 
-        Raises NodeFailed.
+        The options count only for a node that this starts. Who waits for jobs calls this now and then: a node
+        that was killed is replaced, and its jobs go on. Raises NodeFailed.
         """
         self.scratch.mkdir(exist_ok=True)
         # Whoever is inside for so long has a node that is just ending.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from distribute_cli.commands.pull import JOB_FILE
 from distribute_cli.errors import Incomplete, NotFound
 from distribute_cli.output import clean, json_option, make_progress, print_json, tell
 from distribute_cli.signals import Interrupts
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from spoold.local_node import LocalNode
     from spoold.private import PrivateSpool
 
-JOB_FILE = "distribute-jobs.yaml"
 _CANCEL_S = 30.0
 _END_S = 30.0
 _STDERR_LINES = 5

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from distribute_cli.commands.run import JOB_FILE
+from distribute_cli.commands.pull import JOB_FILE
 from tests.cli.desk import Desk, wait_for_line
 
 

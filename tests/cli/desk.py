@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distribute_cli.commands.run import JOB_FILE
+from distribute_cli.commands.pull import JOB_FILE
 from tests.support import find_runs, left_behind, wait_until
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from distribute_cli.commands.run import JOB_FILE
+from distribute_cli.commands.pull import JOB_FILE
 from distribute_cli.running import save_dir
 from distribute_cli.running.following import Follower
 from distribute_cli.running.save_dir import SaveDir
@@ -22,8 +22,10 @@ from distribute_cli.signals import Interrupts
 from distribute_compute_config.errors import DistributeError
 from spoold.local_node import LocalNode, NodeOptions
 from spoold.private import open_private
+from spoold.records import Input
 from spoold.snapshot import read_node
 from spoold.spool import open_spool
+from spoold.tickets import State
 from tests.cli.conftest import SpoolBuilder
 from tests.cli.daemons import on_terminal
 from tests.cli.desk import Desk, wait_for_line
@@ -404,6 +406,18 @@ def test_who_ends_it_keeps_what_is_there(desk: Desk, number: signal.Signals) -> 
     desk.run("--clean-save")
 
 
+def test_who_ends_it_at_once_leaves_nothing(desk: Desk) -> None:
+    desk.batch({"one": "sleep 60"})
+    process = desk.start()
+    assert "desk/trial: 1 job" in read_available(process)
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=40)[1]
+    assert process.returncode == 130, err
+    assert desk.left_behind() == []
+    assert {path.name for path in desk.folder.iterdir()} <= {JOB_FILE, "distribute-run"}
+    assert not (desk.folder / "distribute-run" / ".running").exists()
+
+
 def test_a_job_that_does_not_listen_is_killed_at_ctrl_c(desk: Desk) -> None:
     desk.batch({"deaf": "trap '' TERM; " + waiting(desk, "begun")})
     process = desk.start()
@@ -512,6 +526,23 @@ def test_what_the_steward_refuses_is_told(tmp_path: Path, builder: SpoolBuilder)
     follower = Follower(private, node, "desk/trial", drop, SaveDir(tmp_path / "save"), Screen())
     with pytest.raises(DistributeError, match="the job file was refused: the image is no image"):
         follower.follow(10)
+    assert node.wait_end(20)
+
+
+def test_an_image_for_machines_of_another_kind_is_told(tmp_path: Path) -> None:
+    private = open_private(tmp_path / "private")
+    image = Input("image.sif", "0" * 64, 1)
+    SpoolBuilder(private.spool).batch(
+        "desk/trial", {State.PENDING: ["one~1"]}, kind="apptainer", image=image, architecture="vax"
+    )
+    node = LocalNode(private, NodeOptions(idle_exit_s=0.1))
+    node.ensure()
+    node.wait_ready()
+    drop = private.spool.layout.incoming / "none"
+    follower = Follower(private, node, "desk/trial", drop, SaveDir(tmp_path / "save"), Screen())
+    with pytest.raises(DistributeError, match=r"can't run desk/trial.* vax"):
+        follower.follow(10)
+    # What it can't run doesn't keep it.
     assert node.wait_end(20)
 
 

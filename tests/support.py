@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,9 +58,26 @@ def find_runs(folder: Path) -> list[tuple[int, str]]:
 
 def left_behind(folder: Path, but: Collection[int] = ()) -> list[str]:
     """The processes that work in ``folder``, without this one and those whose pid is in ``but``."""
-    found = []
+    return [words for pid, words in _working_in(folder).items() if pid not in but]
+
+
+def _working_in(folder: Path) -> dict[int, str]:
+    """Command line and working folder of each process but this one that has ``folder`` in either."""
+    found = {}
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         words = " ".join([*(process.info["cmdline"] or []), process.info["cwd"] or ""])
-        if str(folder) in words and process.pid not in (os.getpid(), *but):
-            found.append(words)
+        if str(folder) in words and process.pid != os.getpid():
+            found[process.pid] = words
     return found
+
+
+def end_all_in(folder: Path) -> None:
+    """SIGKILL to every process that works in ``folder``, daemons first, whose jobs would else be run again."""
+    for look in (_working_in, _running_in):
+        for pid in look(folder):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _running_in(folder: Path) -> list[int]:
+    return [pid for pid, _ in find_runs(folder)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distribute_cli.commands.pull import JOB_FILE
-from tests.support import find_runs, left_behind, wait_until
+from tests.support import end_all_in, find_runs, left_behind, wait_until
 
 
 @dataclass
@@ -29,7 +29,11 @@ class Desk:
         for process in self.processes:
             process.kill()
             process.communicate()
-        wait_until(lambda: not self.left_behind(), 30, what="all processes end")
+        try:
+            wait_until(lambda: not self.left_behind(), 30, what="all processes end")
+        finally:
+            # Only where a test has failed.
+            end_all_in(self.folder)
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name

@@ -320,7 +320,11 @@ def test_a_leash_is_held_by_the_process_that_started_the_node(tmp_path: Path) ->
         node = LocalNode(open_private(tmp_path / "private"), NodeOptions())
         assert node.lives()
         process.kill()
-    assert node.wait_end(20)
+    try:
+        assert node.wait_end(20)
+    finally:
+        if node.lives():
+            node.stop(20)
 
 
 # Jobs that come while a node is about to end

@@ -95,8 +95,9 @@ class LocalNode:
         Thread(target=process.wait, name="reaper", daemon=True).start()
         if not self._wait(lambda: self.lives() or process.poll() is not None, _START_S):
             process.kill()
+            raise self._explain(f"it doesn't start within {_START_S:g} s")
         if not self.lives():
-            raise self._explain("it ended at once" if process.poll() else "it doesn't start")
+            raise self._explain("it ended at once")
 
     def lives(self) -> bool:
         """Whether a node uses the scratch folder."""

@@ -133,6 +133,8 @@ def test_a_machine_that_does_not_answer_is_told(ssh_lab: SshLab, tmp_path: Path)
         "-oProxyCommand=touch x:/y",
         "anna@-oProxyCommand=x:/y",
         "-anna@host:/y",
+        "-v:/y",
+        "anna@-v:/y",
         "host",
         "host:",
         ":/y",

@@ -127,13 +127,19 @@ def test_at_slurms_time_limit_it_says_so(tmp_path: Path) -> None:
 
 def test_the_jobs_signal_is_passed_on_to_who_handles_it(tmp_path: Path) -> None:
     # The shell has a handler, its sleep has none and would die of it.
-    command = "trap 'echo warned >distribute_save/x; exit 0' USR1; sleep 1000 & touch ready; wait; exit 9"
+    command = "trap 'echo warned >>distribute_save/x' USR1; sleep 1 && echo slept >>distribute_save/x"
     folder = make(tmp_path, command, "on_evict: USR1")
     with running(folder, "job", "j") as process:
-        wait_until((folder / "work/j/ready").exists)
+        wait_until(lambda: any(text.startswith("sleep") for _, text in find_runs(folder)))
         process.send_signal(signal.SIGUSR1)
         assert process.wait(20) == 0
-    assert (result(folder) / "x").read_text() == "warned\n"
+    assert (result(folder) / "x").read_text() == "warned\nslept\n"
+
+
+def test_what_a_job_leaves_running_is_ended(tmp_path: Path) -> None:
+    folder = make(tmp_path, "setsid sleep 1000 >/dev/null 2>&1 &")
+    assert run(folder)[0] == 0
+    assert not find_runs(folder)
 
 
 RESUMING = "cat input/resume/x 2>/dev/null || echo none; echo saved >distribute_save/x; touch ready; test -e input/resume || sleep 1000"

@@ -104,6 +104,7 @@ def command(
 
 
 def _export(jobfile: Path, target: Path, cluster: Cluster, as_array: bool, replace: bool) -> Export:
+    from distribute_cli.images import look_at_image
     from distribute_cli.slurm.gathering import gather, look_around
     from distribute_cli.slurm.planning import plan_export, require_sections
     from distribute_cli.slurm.writing import require_free, write_export
@@ -113,10 +114,13 @@ def _export(jobfile: Path, target: Path, cluster: Cluster, as_array: bool, repla
     require_sections(loaded.jobfile)
     require_free(target, replace)
     base = jobfile.absolute().parent
+    image = look_at_image(loaded, base)
+    if image.doubt:
+        tell(f"warning: {image.doubt}")
     sizes = {one.path: (base / one.path).stat().st_size for one in loaded.inputs()}
     with make_progress() as progress:
         reading = progress.add_task("reading inputs", total=sum(sizes.values()))
-        material = gather(loaded, base, lambda size: progress.advance(reading, size))
+        material = gather(loaded, base, image.architecture, lambda size: progress.advance(reading, size))
         export = plan_export(loaded, material, look_around(), cluster, as_array)
         writing = progress.add_task("writing the folder", total=export.size_bytes)
         write_export(export, base, target, replace, lambda size: progress.advance(writing, size))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from distribute_cli.slurm.planning import Circumstances, Filled, Material
+from distribute_cli.slurm.material import Circumstances, Filled, Material
 from distribute_cli.slurm.writing import runner_texts
 from distribute_compute_config.loading import LoadedJobFile
 from distribute_compute_config.regular_files import open_regular
@@ -22,7 +22,9 @@ from spoold.bundles import collect
 from spoold.records import Input
 
 
-def gather(loaded: LoadedJobFile, base: Path, progress: Callable[[int], None]) -> Material:
+def gather(
+    loaded: LoadedJobFile, base: Path, architecture: str | None, progress: Callable[[int], None]
+) -> Material:
     """Hash every input, fill in every template; ``progress`` is told bytes. Raises OSError, BadTemplate."""
     bundle = collect(loaded, base, progress)
     templates: dict[str, tuple[Template, bool]] = {}
@@ -39,7 +41,7 @@ def gather(loaded: LoadedJobFile, base: Path, progress: Callable[[int], None]) -
             made[chosen] = _fill(template.render(one.values), executable)
         same = made[chosen]
         filled[one.path, one.values] = replace(same, entry=replace(same.entry, name=one.name))
-    return Material(bundle.files, filled)
+    return Material(bundle.files, filled, architecture)
 
 
 def look_around() -> Circumstances:

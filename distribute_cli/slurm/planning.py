@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 from distribute_cli.slurm import containers
 from distribute_cli.slurm.arrays import Array, group_jobs
+from distribute_cli.slurm.material import Circumstances, Material
 from distribute_cli.slurm.notes import list_notes
 from distribute_cli.slurm.options import Request, request_build, request_jobs
 from distribute_cli.slurm.plan import (
@@ -37,13 +37,11 @@ from distribute_compute_config.models import (
     effective_resources,
     effective_retries,
 )
-from distribute_compute_config.sweeps import Values
 from nodewatch.timekeeping import explain_time
 from spoold.codec import encode
 from spoold.compiling import compile_batch
 from spoold.drops import Drop, DropKind
 from spoold.layout import HEADER_NAME, JOB_FILE_NAME
-from spoold.records import Input
 
 FORMAT = 1
 MANIFEST = "export.json"
@@ -58,33 +56,6 @@ _LEAST = (
 
 class NoSection(DistributeError):
     """The job file doesn't say what Slurm needs to know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What a template becomes."""
-
-    entry: Input
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What a job file's inputs hold: by path, and of templates by path and values."""
-
-    contents: Mapping[str, Input]
-    filled: Mapping[tuple[str, Values], Filled] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """Who exports when (Unix seconds), with which version; ``runner`` has the texts of its modules."""
-
-    submitter: str
-    uid: int
-    now: float
-    version: str
-    runner: Mapping[str, str]
 
 
 def plan_export(
@@ -207,7 +178,15 @@ def _archive_files(
         source, Path(source), DropKind.BUNDLE, circumstances.uid, source, (0, 0, 0), circumstances.now
     )
     rendered = {key: filled.entry for key, filled in material.filled.items()}
-    batch = compile_batch(loaded, material.contents, drop, circumstances.submitter, loaded.source, rendered)
+    batch = compile_batch(
+        loaded,
+        material.contents,
+        drop,
+        circumstances.submitter,
+        loaded.source,
+        rendered,
+        material.architecture,
+    )
     folder = f"archive/{meta.namespace}/{meta.batch_name}"
     yield TextFile(f"{folder}/{HEADER_NAME}", encode(batch.header).decode())
     yield TextFile(f"{folder}/{JOB_FILE_NAME}", loaded.text)

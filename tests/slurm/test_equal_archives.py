@@ -1,17 +1,19 @@
-"""One job file, by a spool with two nodes and by a real Slurm: the archives are equal, file by file."""
+"""One job file, by a spool with two nodes, by a real Slurm and by `distribute run`: equal archives, file by file."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from spoold.spool import init_spool
-from tests.lab import FAST, Lab
+from tests.lab import FAST, Lab, program
 from tests.lab.apptainer import RUNS_ITS_INPUT, build_image, explain_lack
 from tests.lab.slurm import SlurmLab
 from tests.slurm.archives import read_archive, record_keys
@@ -159,49 +161,71 @@ def make_cases(folder: Path) -> list[Case]:
     ]
 
 
+@dataclass(frozen=True)
+class Runs:
+    """The same batches in three places, each run to its end by its own means."""
+
+    base: Path
+    cases: Sequence[Case]
+    lab: Lab
+    alone: Mapping[str, subprocess.Popen[bytes]]
+
+    def export(self, case: Case) -> Path:
+        return self.base / case.batch / FOLDER
+
+    def save_dir(self, case: Case) -> Path:
+        return self.base / case.batch / "alone"
+
+
 @pytest.fixture(scope="module")
-def runs(slurm_lab: SlurmLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path]]:
-    """Each case is exported and submitted, and added to a lab of two nodes; they run side by side."""
-    folder = tmp_path_factory.mktemp("equal")
-    with Lab(folder / "lab") as lab:
+def runs(slurm_lab: SlurmLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """Each case is exported and submitted, added to a lab of two nodes, and run alone, all side by side."""
+    base = tmp_path_factory.mktemp("equal")
+    with Lab(base / "lab") as lab, ExitStack() as stack:
+        runs = Runs(base, make_cases(base), lab, alone := {})
         lab.steward()
-        for case in make_cases(folder):
-            schedule(slurm_lab, export(case.jobfile, folder / case.batch / FOLDER))
-            done = distribute("--spool", lab.spool.root, "add", case.jobfile, "--json", cwd=folder)
+        for case in runs.cases:
+            schedule(slurm_lab, export(case.jobfile, runs.export(case)))
+            done = distribute("--spool", lab.spool.root, "add", case.jobfile, "--json", cwd=base)
             assert done.returncode == 0, done.stderr
+            argv = [program("distribute"), "run", str(case.jobfile), "--save-dir", str(runs.save_dir(case))]
+            alone[case.batch] = stack.enter_context(
+                subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            )
         for node in ("alpha", "beta"):
             lab.node(node)
-        yield lab, folder
+        yield runs
 
 
 @pytest.mark.parametrize("number", range(5), ids=["python", "command", "plain", "example", "apptainer"])
-def test_slurm_and_a_spool_archive_the_same(slurm_lab: SlurmLab, runs: tuple[Lab, Path], number: int) -> None:
-    lab, base = runs
-    cases = make_cases(base)
-    if number == len(cases):
+def test_slurm_a_spool_and_a_single_machine_archive_the_same(
+    slurm_lab: SlurmLab, runs: Runs, number: int
+) -> None:
+    if number == len(runs.cases):
         pytest.skip(explain_lack())
-    case = cases[number]
-    folder = base / case.batch / FOLDER
+    case = runs.cases[number]
+    folder = runs.export(case)
     ids = read_ids(folder)
     ended = slurm_lab.wait_ended(*ids.values())
     states = {name: ended[one] for name, one in ids.items() if ended[one] != "COMPLETED"}
     assert states == case.states, describe(folder)
+    runs.lab.wait_finished(case.batch)
+    assert runs.alone[case.batch].wait(60) == (5 if case.states else 0)
 
-    lab.wait_finished(case.batch)
-    by_spool, by_slurm = lab.spool.root / "archive" / case.batch, folder / "archive" / case.batch
-    expected, found = read_archive(by_spool), read_archive(by_slurm)
-    assert found.keys() == expected.keys()
-    for path, content in expected.items():
-        assert found[path] == content, path
-    assert record_keys(by_slurm) == record_keys(by_spool)
+    by_spool, by_slurm = runs.lab.spool.root / "archive" / case.batch, folder / "archive" / case.batch
+    expected = read_archive(by_spool)
+    for archive in (by_slurm, runs.save_dir(case) / "archived_files"):
+        found = read_archive(archive)
+        assert found.keys() == expected.keys()
+        for path, content in expected.items():
+            assert found[path] == content, archive / path
+        assert record_keys(archive) == record_keys(by_spool)
     assert not list((folder / "work").iterdir())
     assert not find_runs(folder)
 
 
-def test_a_spool_finds_nothing_wrong_in_it(
-    slurm_lab: SlurmLab, runs: tuple[Lab, Path], tmp_path: Path
-) -> None:
-    folder = runs[1] / "lab/python" / FOLDER
+def test_a_spool_finds_nothing_wrong_in_it(slurm_lab: SlurmLab, runs: Runs, tmp_path: Path) -> None:
+    folder = runs.export(runs.cases[0])
     slurm_lab.wait_ended(*read_ids(folder).values())
     spool = init_spool(tmp_path / "spool", FAST)
     shutil.copytree(folder / "archive" / "lab", spool.layout.archive / "lab")

@@ -107,6 +107,14 @@ def test_a_missing_input_is_told_with_its_line(one: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
+def test_an_image_that_is_none_is_told(one: Path, tmp_path: Path) -> None:
+    one.write_text(META + SLURM + "apptainer: {initialize: {sif: a b.txt}, jobs: [{name: j}]}\n")
+    done = distribute("slurm", "out", one, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "a b.txt" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from distribute_cli.slurm.material import Circumstances, Filled, Material
 from distribute_cli.slurm.plan import Cluster, CopiedFile, Export, FilledFile, TextFile
-from distribute_cli.slurm.planning import Circumstances, Filled, Material, NoSection, plan_export
+from distribute_cli.slurm.planning import NoSection, plan_export
 from distribute_compute_config import DistributeError, load_text
 from spoold.records import Input
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from distribute_cli.pulling.archived import ArchivedBatch, read_results
@@ -45,7 +46,7 @@ def pull_remote(remote: Remote, wanted: Wanted, meter: Meter) -> PullReport:
         batch = read_results(Place(Path(folder)), wanted.batch, wanted.attempts, executor)
         batch = _with_missing(batch, Path(folder))
         with _mirror(wanted) as mirror:
-            bring = lambda files: _fetch_files(place, files, mirror.path, meter)  # noqa: E731
+            bring = partial(_fetch_files, place, mirror.path, meter)
             report = pull_batch(batch, wanted, meter, executor, mirror, bring)
             if not report.failures:
                 _clear(mirror)
@@ -59,7 +60,8 @@ def _fetch_records(remote: Remote, wanted: Wanted, folder: str) -> str:
             records_argv(place, f"{folder}/"),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
         )  # fmt: skip
-        if done.returncode == 0:
+        partly = done.returncode in _SOME_FAILED and any(Path(folder).iterdir())
+        if done.returncode == 0 or partly:
             return place
         if done.returncode != _NO_SUCH_PLACE:
             raise _explain(remote.name, done.returncode, done.stderr)
@@ -71,7 +73,7 @@ def _fetch_records(remote: Remote, wanted: Wanted, folder: str) -> str:
     )
 
 
-def _fetch_files(place: str, files: Iterable[PullFile], target: Path, meter: Meter) -> None:
+def _fetch_files(place: str, target: Path, meter: Meter, files: Iterable[PullFile]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as errors:
         listed.write(b"".join(os.fsencode(file.name) + b"\0" for file in files))

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from distribute_cli.slurm.plan import CopiedFile, Export, ExportFile
+from distribute_cli.slurm.plan import CopiedFile, Export, FilledFile, TextFile
 from distribute_cli.slurm.planning import MANIFEST
 from distribute_compute_config.errors import DistributeError
 from distribute_compute_config.regular_files import open_regular
@@ -42,17 +42,18 @@ def write_export(export: Export, base: Path, target: Path, replace: bool, progre
 
 
 def _appear(private: Path, target: Path, replace: bool) -> None:
-    earlier = private.with_suffix(".old")
     if replace and target.exists():
+        earlier = private.with_suffix(".old")
         target.rename(earlier)
+        private.rename(target)
+        shutil.rmtree(earlier)
+        return
     try:
         # RACE: somebody may have made it since we looked. A rename would replace an empty folder silently.
         target.mkdir()
     except FileExistsError as error:
         raise InTheWay(f"{target} is there already", "it was made just now", "give another folder") from error
     private.rename(target)
-    if earlier.exists():
-        shutil.rmtree(earlier)
 
 
 def runner_texts() -> Mapping[str, str]:
@@ -80,7 +81,7 @@ def require_free(target: Path, replace: bool) -> None:
 def _fill(export: Export, base: Path, folder: Path, progress: Progress) -> None:
     for name in export.folders:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    #: One copy a content: what a sweep brings to thousands of jobs is there once.
+    # One copy a content: what a sweep brings to thousands of jobs is there once.
     first: dict[tuple[str, bool], Path] = {}
     for file in export.files:
         path = folder / file.path
@@ -91,9 +92,8 @@ def _fill(export: Export, base: Path, folder: Path, progress: Progress) -> None:
             _write(file, path)
 
 
-def _write(file: ExportFile, path: Path) -> None:
-    assert not isinstance(file, CopiedFile)
-    content = file.content if hasattr(file, "content") else file.text.encode()
+def _write(file: TextFile | FilledFile, path: Path) -> None:
+    content = file.text.encode() if isinstance(file, TextFile) else file.content
     path.write_bytes(content)
     path.chmod(0o755 if file.executable else 0o644)
 

@@ -199,3 +199,33 @@ def test_a_job_is_told_the_cores_that_it_has(tmp_path: Path, env: dict[str, str]
 )
 def test_saved_files_are_called_as_in_a_spool(name: str) -> None:
     assert archiving.archived_name(name) == publication.archived_name(name)
+
+
+SAVING = (
+    "cd distribute_save; mkdir deep closed; echo x >'deep/é ü'; ln -s 'deep/é ü' one; ln -s 'deep/é ü' two; ln -s two three; "
+    "echo y >closed/y; chmod 500 closed; ln deep/* hard; ln -s deep folder; ln -s /etc/hosts out; ln -s none broken; echo é"
+)
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_links_closed_folders_and_odd_names_are_archived(tmp_path: Path, locale: str) -> None:
+    folder = make(tmp_path, SAVING)
+    assert run(folder, "job", "j", LC_ALL=locale, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0") == (
+        0,
+        "j, attempt 1: done \n",
+    )
+    archived = result(folder)
+    files = {one["path"]: one["size_bytes"] for one in record(folder)["files"]}
+    assert files == {
+        "stdout.txt": 3,
+        "stderr.txt": 0,
+        "hard": 2,
+        "one": 2,
+        "two": 2,
+        "three": 2,
+        "closed/y": 2,
+        "deep/é ü": 2,
+    }
+    assert {path: (archived / path).stat().st_size for path in files} == files
+    assert sorted(one.partition(":")[0] for one in record(folder)["skipped"]) == ["broken", "folder", "out"]
+    assert not list((folder / "work").iterdir())

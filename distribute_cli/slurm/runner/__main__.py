@@ -1,5 +1,6 @@
 """``python3 -m runner build``, ``job NAME``, or ``task LIST``: the line of LIST that Slurm's task has."""
 
+import io
 import os
 import shutil
 import sys
@@ -15,6 +16,8 @@ from .trees import make_tree, remove
 
 def main(arguments: List[str]) -> int:
     """Run what is asked for in the export that is the current folder."""
+    # Old Pythons can't print everything in the C locale.
+    sys.stdout = io.TextIOWrapper(sys.stdout.buffer, "utf-8", "backslashreplace", line_buffering=True)
     batch = read_batch(os.getcwd())
     what = arguments[0]
     if what == "build":

@@ -17,11 +17,12 @@ _DEEPEST, _LONGEST_PATH_BYTES = 100, 2000
 
 
 class _Saved(NamedTuple):
-    """A regular file in ``distribute_save``, or the reason why it can't be archived."""
+    """A regular file in ``distribute_save``, or a link to one, or the reason why it can't be archived."""
 
     path: str
     real: str
     refusal: str = ""
+    linked: bool = False
 
 
 def list_attempts(batch: Batch, job: str) -> Tuple[Optional[Dict[str, Any]], List[int]]:
@@ -42,20 +43,17 @@ def archive(batch: Batch, record: Dict[str, Any], output: Tuple[str, str], save:
     remove(staging)
     os.makedirs(staging)
     os.makedirs(batch.archive, exist_ok=True)
-    files = [_move(path, staging, called) for path, called in zip(output, (STDOUT, STDERR))]
+    files = [_add(path, staging, called) for path, called in zip(output, (STDOUT, STDERR))]
     saved = list(_walk(save))
-    links = [one for one in saved if not one.refusal and one.real != os.path.join(save, one.path)]
     # A link leads to a file that is moved afterwards.
-    for one in links:
-        shutil.copyfile(one.real, one.real + _PREFIX + "link")
-    moved = {}
-    for one in saved:
-        if not one.refusal and one not in links:
-            moved[one.path] = _move(one.real, staging, archived_name(one.path))
-    for one in links:
-        moved[one.path] = _move(one.real + _PREFIX + "link", staging, archived_name(one.path))
-    files += [moved[one.path] for one in saved if one.path in moved]
-    skipped = [f"{one.path}: {one.refusal}" for one in saved if one.refusal]
+    saved_first = sorted(saved, key=lambda one: not one.linked)
+    added = {
+        one.path: _add(one.real, staging, archived_name(one.path), one.linked)
+        for one in saved_first
+        if not one.refusal
+    }
+    files += [added[one.path] for one in saved if one.path in added]
+    skipped = [f"{_spell(one.path)}: {one.refusal}" for one in saved if one.refusal]
     _write_record(os.path.join(staging, RECORD_NAME), dict(record, files=files, skipped=skipped))
     os.rename(staging, os.path.join(batch.archive, name))
     _flush(batch.archive)
@@ -78,11 +76,13 @@ def keep_build_output(batch: Batch, output: str, node: str) -> None:
         os.rename(output, target)
 
 
-def _move(source: str, folder: str, name: str) -> Dict[str, Any]:
+def _add(source: str, folder: str, name: str, linked: bool = False) -> Dict[str, Any]:
+    """Move a file, or copy what a link leads to, and describe it."""
     target = os.path.join(folder, name)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     executable = os.stat(source).st_mode & stat.S_IXUSR
-    os.rename(source, target)
+    if linked or not _rename(source, target):
+        shutil.copyfile(source, target)
     os.chmod(target, 0o755 if executable else 0o644)
     digest, size = hashlib.sha256(), 0
     with open(target, "rb") as opened:
@@ -90,7 +90,21 @@ def _move(source: str, folder: str, name: str) -> Dict[str, Any]:
             digest.update(piece)
             size += len(piece)
         os.fsync(opened.fileno())
-    return {"path": name, "size_bytes": size, "sha256": digest.hexdigest()}
+    return {"path": _spell(name), "size_bytes": size, "sha256": digest.hexdigest()}
+
+
+def _rename(source: str, target: str) -> bool:
+    """False where the job closed the folder that it is in."""
+    try:
+        os.rename(source, target)
+    except OSError:
+        return False
+    return True
+
+
+def _spell(path: str) -> str:
+    """As a record has it, whatever this machine's locale makes of names."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
 def _write_record(path: str, record: Dict[str, Any]) -> None:
@@ -149,4 +163,4 @@ def _judge(root: str, path: str) -> _Saved:
     real, home = os.path.realpath(path), os.path.realpath(root)
     if not real.startswith(home + os.sep) or not os.path.isfile(real):
         return _Saved(relative, path, "a link that leads to no file inside distribute_save")
-    return _Saved(relative, real, "" if os.access(real, os.R_OK) else "it may not be read")
+    return _Saved(relative, real, "" if os.access(real, os.R_OK) else "it may not be read", linked=True)

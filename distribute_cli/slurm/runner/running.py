@@ -88,7 +88,8 @@ def _start(task: Task, watched: Set[signal.Signals]) -> "subprocess.Popen[bytes]
 
 def _launch(task: Task, watched: Set[signal.Signals], out: Any, err: Any) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        task.argv,
+        # Whatever this machine's locale is, a job file is UTF-8.
+        [word.encode("utf-8", "surrogateescape") for word in task.argv],
         cwd=task.cwd,
         env=dict(task.environment, **{MARK: task.cwd}),
         stdin=subprocess.DEVNULL,

@@ -100,7 +100,7 @@ def command(
         export.notes,
         _submit(sbatch, target, export) if sbatch else (),
     )
-    print_json(report) if as_json else _print(report, output_dir)
+    print_json(report) if as_json else _print(report, output_dir, cluster)
 
 
 def _export(jobfile: Path, target: Path, cluster: Cluster, as_array: bool, replace: bool) -> Export:
@@ -135,7 +135,9 @@ def _submit(sbatch: str, target: Path, export: Export) -> tuple[Submitted, ...]:
         return submit_all(sbatch, target, export.submissions, lambda: progress.advance(task, 1))
 
 
-def _print(report: ExportReport, folder: Path) -> None:
+def _print(report: ExportReport, folder: Path, cluster: Cluster) -> None:
+    from distribute_cli.slurm.scripts import pull_command
+
     for note in report.notes:
         tell(clean(f"note: {note}"))
     what = f"{report.namespace}/{report.batch}: {count(report.jobs, 'job')}"
@@ -143,7 +145,8 @@ def _print(report: ExportReport, folder: Path) -> None:
     if report.submitted:
         for one in report.submitted:
             say(clean(f"submitted {one.name} as job {one.id}"))
-        say("see them: squeue --me")
+        say(f"see them: squeue --me; results appear in {folder}/archive")
     else:
         say(clean(f"bring it to the cluster: {folder}/rsync_upload.sh"))
         say("submit it there: ./schedule_jobs.sh")
+        say(clean(f"fetch the results: {pull_command(f'{report.namespace}/{report.batch}', cluster)}"))

@@ -74,7 +74,7 @@ def plan_export(
     key = f"{jobfile.meta.namespace}/{jobfile.meta.batch_name}"
     files = (
         TextFile(MANIFEST, _manifest(jobfile, circumstances)),
-        TextFile("README.md", readme(key, submissions, notes)),
+        TextFile("README.md", readme(key, submissions, notes, cluster)),
         TextFile("rsync_upload.sh", upload_script(key, cluster), executable=True),
         TextFile("schedule_jobs.sh", schedule_script(key, submissions), executable=True),
         *(TextFile(f"runner/{name}", text) for name, text in circumstances.runner.items()),

@@ -35,16 +35,32 @@ def schedule_script(key: str, submissions: Sequence[Submission]) -> str:
 
 def upload_script(key: str, cluster: Cluster) -> str:
     """Brings the export to the cluster; what wasn't given when it was made is an argument then."""
-    login = f"{cluster.username}@{cluster.address}" if cluster.username else cluster.address or ""
-    destination = (cluster.destination or "").removeprefix("~/")
-    return _UPLOAD.format(key=key, login=quote(login), destination=quote(destination), submitted=SUBMITTED)
+    return _UPLOAD.format(
+        key=key, login=quote(_login(cluster)), destination=quote(_destination(cluster)), submitted=SUBMITTED
+    )
 
 
-def readme(key: str, submissions: Sequence[Submission], notes: Iterable[str]) -> str:
+def pull_command(key: str, cluster: Cluster) -> str:
+    """What fetches the results, as far as it is known where they will be."""
+    folder = f"{_login(cluster) or 'USER@HOST'}:{_destination(cluster) or 'DIR'}"
+    return f"distribute pull --from {quote(folder)} {key}"
+
+
+def readme(key: str, submissions: Sequence[Submission], notes: Iterable[str], cluster: Cluster) -> str:
     """What to type."""
     listed = "".join(f"- {note}\n" for note in notes)
     told = f"\nWhat Slurm does otherwise than a lab:\n\n{listed}" if listed else ""
-    return _README.format(key=key, count=len(submissions), notes=told)
+    pull = pull_command(key, cluster)
+    return _README.format(key=key, count=len(submissions), notes=told, pull=pull)
+
+
+def _login(cluster: Cluster) -> str:
+    user = f"{cluster.username}@" if cluster.username else ""
+    return f"{user}{cluster.address}" if cluster.address else ""
+
+
+def _destination(cluster: Cluster) -> str:
+    return (cluster.destination or "").removeprefix("~/")
 
 
 _JOB = """\
@@ -135,7 +151,7 @@ _README = """\
 
     ./rsync_upload.sh       brings this folder to the cluster
     ./schedule_jobs.sh      on the cluster: submits {count} times to Slurm
-    distribute pull --from USER@ADDRESS:THIS_FOLDER {key}      fetches the results
+    {pull}      fetches the results
 
 Results appear in `archive/`, one folder a job, whole or not at all. What Slurm and the runner say of a job is
 in `jobs/JOB/slurm-ID.out`, what the job itself prints in its `stdout.txt` and `stderr.txt`; while it runs, in

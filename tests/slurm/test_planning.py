@@ -163,6 +163,20 @@ def test_what_is_not_carried_over_is_told() -> None:
     assert plan(META + full).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("cluster", "told"),
+    [
+        (Cluster(), "USER@HOST:DIR"),
+        (Cluster(username="anna"), "USER@HOST:DIR"),
+        (Cluster("anna", "hpc", "~/a b"), "'anna@hpc:a b'"),
+        (Cluster(address="hpc", destination="/x"), "hpc:/x"),
+    ],
+)
+def test_how_to_fetch_is_told_as_far_as_it_is_known(cluster: Cluster, told: str) -> None:
+    export = plan(META + SLURM + PYTHON, cluster=cluster)
+    assert f"distribute pull --from {told} n/b" in text_of(export, "README.md")
+
+
 def test_modules_are_loaded_by_a_login_shell() -> None:
     text = META + 'slurm: {modules: [gcc/12.2, "a\'$b"]}\ncommand: {jobs: [{name: j, command: x}]}\n'
     script = text_of(plan(text), "jobs/j/job.sh")

@@ -109,7 +109,13 @@ class SlurmLab:
         with ExitStack() as held:
             ports = tuple(_hold_port(held) for _ in range(1 + len(self.nodes)))
         self.layout = Layout(
-            self.folder, socket.gethostname(), getpass.getuser(), ports, self.nodes, self.cpus, 100_000
+            self.folder,
+            socket.gethostname().split(".")[0],
+            getpass.getuser(),
+            ports,
+            self.nodes,
+            self.cpus,
+            100_000,
         )
         self.layout.conf.write_text(render_conf(self.layout))
         (self.folder / "state").mkdir()

@@ -20,6 +20,8 @@ _LONGEST_FIRST = (
     "spool/test_power_loss.py",
     "spool/test_every_fault.py",
     "docs/test_transcripts.py",
+    "slurm/test_export.py",
+    "slurm/test_equal_archives.py",
     "notices/test_synapse.py",
     "node/test_coming_back.py",
     "test_chaos.py",

@@ -206,11 +206,11 @@ def test_slurm_a_spool_and_a_single_machine_archive_the_same(
     case = runs.cases[number]
     folder = runs.export(case)
     ids = read_ids(folder)
-    ended = slurm_lab.wait_ended(*ids.values())
+    ended = slurm_lab.wait_ended(*ids.values(), within_s=100)
     states = {name: ended[one] for name, one in ids.items() if ended[one] != "COMPLETED"}
     assert states == case.states, describe(folder)
-    runs.lab.wait_finished(case.batch)
-    assert runs.alone[case.batch].wait(60) == (5 if case.states else 0)
+    runs.lab.wait_finished(case.batch, within_s=100)
+    assert runs.alone[case.batch].wait(100) == (5 if case.states else 0)
 
     by_spool, by_slurm = runs.lab.spool.root / "archive" / case.batch, folder / "archive" / case.batch
     expected = read_archive(by_spool)

@@ -282,7 +282,7 @@ def test_hundreds_of_jobs_are_one_array(slurm_lab: SlurmLab, tmp_path: Path) -> 
     submitted = schedule(slurm_lab, folder)
     assert list(submitted) == ["(build)", "array-1"]
     ids = [f"{submitted['array-1']}_{task}" for task in range(60)]
-    states = slurm_lab.wait_ended(*ids)
+    states = slurm_lab.wait_ended(*ids, within_s=100)
     assert [one for one, state in states.items() if state != "COMPLETED"] == [ids[7]]
     records = [json.loads(path.read_text()) for path in folder.glob("archive/lab/b/*/.job.json")]
     assert len(records) == 60

@@ -124,7 +124,7 @@ class SlurmLab:
         for name in self.nodes:
             (self.folder / "spool" / name).mkdir(parents=True)
             self._launch(f"slurmd-{name}", "slurmd", "-D", "-N", name)
-        wait_until(self._is_ready, 30.0, every_s=0.05, what="the nodes are idle")
+        wait_until(self._is_ready, 60.0, every_s=0.05, what="the nodes are idle")
 
     def _start_munge(self) -> None:
         key = self.folder / "munge.key"

@@ -251,6 +251,7 @@ def test_a_cancelled_job_is_archived_as_such(slurm_lab: SlurmLab, tmp_path: Path
     assert (folder / "archive/lab/b/one/x").read_text() == "x\n"
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.long
 def test_before_the_time_limit_a_job_is_warned(slurm_lab: SlurmLab, tmp_path: Path) -> None:
     text = META.replace("lab}", "lab, on_evict: USR1, evict_grace: 30s, resume: true}") + (

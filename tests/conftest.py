@@ -24,6 +24,7 @@ _LONGEST_FIRST = (
     "slurm/test_equal_archives.py",
     "notices/test_synapse.py",
     "node/test_coming_back.py",
+    "apptainer/test_ending.py",
     "test_chaos.py",
     "node/test_pauses.py",
     "spool/test_machine_mutants.py",

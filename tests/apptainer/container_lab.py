@@ -57,14 +57,10 @@ class ContainerLab(Lab):
             procfs.send(process, signal.SIGKILL)
 
     def mounts(self) -> list[str]:
-        """What is mounted from files of this lab, or of its images, and stays so when a container is gone."""
-        loops = Path("/sys/block").glob("loop*/loop/backing_file")
-        found = [
-            f"loop {text}" for text in map(_read, loops) if str(self.folder) in text or "image.sif" in text
-        ]
-        return found + [
-            line for line in _read(Path("/proc/self/mountinfo")).splitlines() if str(self.folder) in line
-        ]
+        """What is mounted of this lab's files, and would stay so when a container is gone."""
+        loops = [f"loop {_read(path)}" for path in Path("/sys/block").glob("loop*/loop/backing_file")]
+        mounts = _read(Path("/proc/self/mountinfo")).splitlines()
+        return [text for text in (*loops, *mounts) if str(self.folder) in text]
 
     def drop(self, name: str, job_file: Mapping[str, Any], files: Mapping[str, str] | None = None) -> str:
         with self.acting():

@@ -13,7 +13,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work" # apt reads the package as another user
@@ -120,7 +120,7 @@ if ! installed; then
     if ! apt_install apptainer 2> /dev/null; then
         fetch
         repack
-        apt_install "$work/repacked.deb"
+        apt_install_anyhow "$work/repacked.deb"
     fi
     installed || { say "it doesn't run"; apptainer --version; }
 fi

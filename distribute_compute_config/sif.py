@@ -17,6 +17,7 @@ from enum import IntEnum
 from typing import BinaryIO
 
 from distribute_compute_config.container import APP
+from distribute_compute_config.names import is_name, shorten
 
 #: Launch script, magic, version, architecture, id, two times, free and all descriptors, where and how large
 #: these are, and the same of the data.
@@ -35,6 +36,7 @@ _ADD_APP = (
     f' `exec python3 /solver/run.py "$1"`, and build it again: {_BUILD}'
 )
 _TEXT = frozenset(range(32, 256)) | frozenset(b"\t\n\r\f")
+_APPS_SHOWN = 5
 _MOST_DESCRIPTORS = 10_000
 _MOST_METADATA_BYTES = 16 << 20
 #: As ``uname -m`` says it. Those of 32 bits run on the machines of 64 bits, too: they ask for none.
@@ -113,7 +115,9 @@ def require_app(image: Image) -> None:
     """Raises BadImage if it is known that the image has no app that runs a job."""
     if image.apps is None or APP in image.apps:
         return
-    has = f"it has {', '.join(sorted(image.apps))}" if image.apps else "it has none at all"
+    # Whoever made the image chose the names.
+    others = [app if is_name(app) else shorten(app) for app in sorted(image.apps)[:_APPS_SHOWN]]
+    has = f"it has {', '.join(others)}" if others else "it has none at all"
     raise BadImage(f"the image has no app {APP}, which runs a job; {has}", _ADD_APP)
 
 
@@ -153,7 +157,7 @@ def _read_apps(opened: BinaryIO, objects: list[_Object]) -> frozenset[str] | Non
             opened.seek(one.offset)
             try:
                 attributes = json.loads(opened.read(one.size_bytes))["data"]["attributes"]
-                return frozenset(attributes.get("apps") or ())
+                return frozenset(map(str, attributes.get("apps") or ()))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 return None
     return None

@@ -43,6 +43,19 @@ def test_a_killed_job_has_its_image_while_it_saves(shared: ContainerLab) -> None
     wait_gone(shared, container)
 
 
+def test_a_paused_job_is_killed_and_saves_before(shared: ContainerLab) -> None:
+    key = shared.containers("paused", {"a": SAVES})
+    node = shared.daemons[0]
+    container = wait_up(shared, node, key, "a")
+    (node.scratch / "pause").touch()
+    shared.wait(lambda: shared.phase("alpha") == "paused", 5, "it is paused")
+    shared.kill(key)
+    assert shared.wait_finished(key) == {State.CANCELLED: ["a~1@alpha"]}
+    (node.scratch / "pause").unlink()
+    assert shared.text(key, "a", "seen") == shared.text(key, "a", "before")
+    wait_gone(shared, container)
+
+
 def test_a_job_is_killed_with_all_that_it_started(shared: ContainerLab) -> None:
     key = shared.containers("family", {"a": WAITS})
     container = wait_up(shared, shared.daemons[0], key, "a")

@@ -35,7 +35,10 @@ def test_one_that_says_nothing_of_its_apps_is_let_in(tmp_path: Path) -> None:
     require_app(image)
 
 
-@pytest.mark.parametrize(("apps", "has"), [((), "it has none at all"), (("b", "a"), "it has a, b")])
+@pytest.mark.parametrize(
+    ("apps", "has"),
+    [((), "it has none at all"), (("b", "a"), "it has a, b"), (("a\nb",), r"it has 'a\\nb'$")],
+)
 def test_one_without_the_app_is_refused(tmp_path: Path, apps: tuple[str, ...], has: str) -> None:
     with pytest.raises(BadImage, match=f"no app distribute, which runs a job; {has}") as caught:
         require_app(read(write_sif(tmp_path / "a.sif", apps)))

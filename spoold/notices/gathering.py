@@ -62,14 +62,17 @@ def look_up(spool: Spool, notice: Notice) -> Standing:
 
 
 def gather(spool: Spool, notice: Notice) -> Summary | None:
-    """All that there is to tell; None if the batch isn't there any more. Raises OSError or RecordError."""
+    """All that there is to tell; None if the batch moves on meanwhile. Raises OSError or RecordError."""
     ref = find_batch(spool, notice.namespace, notice.batch)
     header = read_header(spool, ref.folder) if ref else None
     if ref is None or header is None:
         return None
     losses = tuple(read_losses(spool, ref.folder))
+    latest = read_tickets(spool, ref.folder).latest()
+    if count_attempts(latest) != notice.attempts:
+        return None
     ends: list[JobEnd] = []
-    for state, ticket in read_tickets(spool, ref.folder).latest().values():
+    for state, ticket in latest.values():
         reason = judge_losses(losses, ticket.job) or _NEVER_RAN.get(state, "")
         ends.append(end_of(state, ticket, _read_result(spool, ref, ticket), reason))
     summary = summarise(notice, header, str(spool.root), ends)

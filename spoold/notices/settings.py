@@ -17,7 +17,7 @@ from distribute_compute_config.errors import DistributeError
 
 DEFAULT_COMMAND_LIMIT_S = 60.0
 _LONGEST_COMMAND_LIMIT_S = 3600.0
-_TOKEN_BYTES_MAX = 4096
+_FILE_BYTES_MAX, _TOKEN_BYTES_MAX = 1 << 20, 4096
 _TOKEN = re.compile(r"[!-~]+")
 _KEYS = ("matrix", "command", "command_timeout")
 _MATRIX_KEYS = ("homeserver", "user", "token_file")
@@ -55,17 +55,20 @@ class Settings:
 def read_settings(path: Path) -> Settings:
     """What the file says; the token isn't read. Raises BadSettings."""
     from distribute_compute_config.nodes import to_data
+    from distribute_compute_config.regular_files import open_regular
     from distribute_compute_config.syntax import decode, parse
 
     try:
-        text = decode(path.read_bytes(), str(path))
+        with open_regular(path) as opened:
+            text = decode(opened.read(_FILE_BYTES_MAX), str(path))
     except OSError as error:
         raise BadSettings(f"{path} can't be read", error.strerror or str(error)) from error
     if not isinstance(text, str):
         raise BadSettings(str(path), text.why, text.instead)
     syntax = parse(text, str(path))
     if syntax.problems:
-        raise BadSettings(str(path), "\n".join(str(one).removeprefix(f"{path}:") for one in syntax.problems))
+        said = (str(one).removeprefix(f"{path}:").replace(" in a job file", "") for one in syntax.problems)
+        raise BadSettings(str(path), "\n".join(said))
     values = None if syntax.root is None else to_data(syntax.root)
     return parse_settings(values, path)
 

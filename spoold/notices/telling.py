@@ -87,12 +87,14 @@ class Teller:
         return settings, trouble
 
     def _try(self, notice: Notice, settings: Settings, trouble: str) -> None:
-        """One notice that can't be told must not keep the others from it. Raises OSError or SpoolFull."""
+        """One notice that can't be told must not keep the others from it. Raises SpoolFull."""
         try:
             self._handle(notice, settings, trouble)
         except RecordError as error:
             self._hinder(notice, tell_line(str(error)))
-        except (OSError, SpoolFull):
+        except OSError as error:
+            _log.error("%s can't be told: %s", notice.key, error)
+        except SpoolFull:
             raise
         except Exception as error:  # noqa: BLE001 - it is logged whole
             _log.exception("%s can't be told", notice.key)
@@ -155,7 +157,7 @@ class Teller:
         if outcome.verdict is Verdict.LATER:
             if not self._stop.is_set():
                 _log.warning("%s is told another time: %s", notice.key, said)
-            return self._rest(replace(notice, trouble=said), self._let_rest(channel, outcome))
+            return self._rest(replace(notice, trouble=said), self._let_rest(channel, outcome, notice.tries))
         self._failures[name] = 0
         notice = replace(notice, told=(*notice.told, name))
         if outcome.verdict is Verdict.REFUSED:
@@ -163,11 +165,12 @@ class Teller:
         _log.info("%s: its end was told by %s", notice.key, name)
         return notice
 
-    def _let_rest(self, channel: Channel, outcome: Outcome) -> float | None:
+    def _let_rest(self, channel: Channel, outcome: Outcome, tries: int) -> float | None:
         """For how long this channel can't be used at all, seconds; None where that isn't so."""
         if not outcome.everybody:
             return None
-        failures = self._failures[channel.name] = self._failures.get(channel.name, 0) + 1
+        # An earlier daemon may have tried for long: the notice knows.
+        failures = self._failures[channel.name] = max(self._failures.get(channel.name, 0) + 1, tries)
         if outcome.retry_after_s is None:
             rest = rest_s(self._first_rest_s, failures, random.random())
         else:

@@ -48,6 +48,7 @@ WRONG = {
     "{}": "neither matrix: nor command:",
     "- a": "no mapping",
     "matrix: {": "YAML",
+    "matrix: &a {}": "anchors are not allowed;",
     "matrx: {}": "did you mean matrix?",
     "matrix: {}": "matrix.homeserver is missing",
     "matrix: 3": "matrix is no mapping",
@@ -81,6 +82,9 @@ def test_a_file_that_cant_be_read(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="can't be read"):
         read_settings(tmp_path)
     (tmp_path / "notify.yaml").write_bytes(b"\xff")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadSettings, match="not a regular file"):
+        read_settings(tmp_path / "pipe")
     with pytest.raises(BadSettings, match="UTF-8"):
         read_settings(tmp_path / "notify.yaml")
 

@@ -224,6 +224,19 @@ def test_a_server_that_is_away_is_asked_again_later_and_not_for_each_notice(scen
     assert scene.counts() == (0, 2, 0)
 
 
+def test_the_longer_it_was_tried_the_longer_it_rests_also_after_a_restart(scene: Scene) -> None:
+    scene.end_batch()
+    scene.channels[0].outcomes = [Outcome(Verdict.LATER, "it doesn't answer", everybody=True)]
+    rests = []
+    for _ in range(12):
+        scene.teller().tell_all()
+        (notice,) = scene.all(Box.WAITING)
+        rests.append(notice.next_at - time.time())
+        scene.change(next_at=0.0)
+    assert rests[0] < 60 < 1000 < rests[8] < 5000
+    assert max(rests) < 5000
+
+
 def test_a_server_that_names_a_time_is_heeded(scene: Scene) -> None:
     scene.end_batch()
     scene.channels[0].outcomes = [Outcome(Verdict.LATER, "too fast", everybody=True, retry_after_s=2000.0)]

@@ -114,7 +114,8 @@ def real(slurm_lab: SlurmLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_scripts_are_submitted_and_awaited(type_: Type, real: Path) -> None:
-    first, second = type_("submit-script", "good.sh", "good.sh", "--chain").stdout.split()
+    (real / "after.sh").write_text("#!/bin/bash\ntest -e good\n")
+    first, second = type_("submit-script", "good.sh", "after.sh", "--chain").stdout.split()
     assert type_("wait", first, second, "--timeout", "60").stdout == "2 completed\n"
     assert (real / "good").exists(), "a script runs in the folder in which it was submitted"
 

@@ -19,6 +19,7 @@ from cluster.naming import BadJobName, FileKind
 from cluster.states import JobState
 from cluster.waiting import line_up, wait_all
 from tests.cluster.conftest import Program
+from tests.cluster.test_engines import log_words
 
 
 def make(command: str, **options: Any) -> Job:
@@ -139,6 +140,16 @@ def forgetful(program: Program) -> None:
     """A Slurm that takes jobs and knows nothing of them."""
     program("sbatch", "echo 1")
     program("squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
+
+
+def test_what_has_ended_well_is_not_waited_for(program: Program, tmp_path: Path) -> None:
+    # Slurm takes the id of a job that it has forgotten for one that never was.
+    log = log_words(program, "sbatch", "echo 1")
+    program("squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
+    first = ended(0)
+    make("true", depends=[first, 7]).submit()
+    assert "--dependency=afterok:1:7" not in log.read_text()
+    assert "--dependency=afterok:7 " in log.read_text()
 
 
 @pytest.mark.usefixtures("forgetful")

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from cluster import config_file, modes
+from cluster.backends.torque import Dialect
 from cluster.errors import ClusterError, CommandTimeout
-from cluster.modes import Dialect, Mode, current_mode, get_cluster_environment
+from cluster.modes import Mode, current_mode, get_cluster_environment
 from cluster.settings import SETTINGS
 from tests.cluster.conftest import Program
 

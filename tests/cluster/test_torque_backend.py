@@ -94,6 +94,12 @@ def test_a_failed_dependency_is_told_from_a_deletion(capture: str, doomed: str, 
     assert find(capture, deleted).reason != NEVER_SATISFIED
 
 
+def test_somebody_deleted_a_job_that_waited_for_another() -> None:
+    text = "Job Id: 2.s\n    job_state = C\n    depend = afterok:1.s\n    exit_status = 271\n"
+    (job,) = torque.parse_queue(text)
+    assert (job.state, job.reason) == (JobState.CANCELLED, "")
+
+
 def test_every_field() -> None:
     assert find("torque-qstat-x-running.xml", "3.vm") == QueueJob(
         "3.vm", "first", "pbslab", "batch", JobState.RUNNING, ("vm",), 1, 1, None,

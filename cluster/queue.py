@@ -6,7 +6,8 @@ len(queue.running), queue["123"].state, [job.name for job in queue.values()]
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -46,7 +47,7 @@ class Queue(Mapping[str, records.QueueJob]):
     def __init__(
         self, user: str | None = None, partition: str | None = None, qtype: str | Mode | None = None
     ) -> None:
-        self.user = getpass.getuser() if user == "self" else user
+        self.user = _whoami() if user == "self" else user
         self.partition = partition
         self.qtype = current_mode(qtype)
         self.jobs: dict[str, records.QueueJob] = {}
@@ -130,6 +131,14 @@ class Queue(Mapping[str, records.QueueJob]):
             if deadline_s is not None and time.monotonic() > deadline_s:
                 raise TimeoutError(f"more than {max_jobs} jobs are in the queue after {timeout:g} s")
             time.sleep(client_for(self.qtype).polls.every_s)
+
+
+def _whoami() -> str:
+    """The name of the user that we are, whatever the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def wait(

@@ -61,7 +61,7 @@ class Tracker:
     def _apply(self, poll: Poll) -> None:
         self.seen.update({one: poll.jobs[one] for one in self.parts.keys() & poll.jobs.keys()})
         still_open = [one for one, standing in self.parts.items() if not standing.state.is_ended]
-        exits = self._read_exits([one for one in still_open if _is_over(poll, one)])
+        exits = self._read_exits([one for one in still_open if _is_over(poll, one)], poll.listings)
         for one in still_open:
             verdict = self._conclude(one, one in poll.asked and _is_over(poll, one))
             why = "" if poll.answered else poll.why
@@ -78,11 +78,12 @@ class Tracker:
         since = self._silent_since.setdefault(job_id, self._clock())
         return GIVEN_UP if self._clock() - since >= self._give_up_s else None
 
-    def _read_exits(self, job_ids: Sequence[str]) -> dict[str, int]:
+    def _read_exits(self, job_ids: Sequence[str], listings: dict[Path, frozenset[str]]) -> dict[str, int]:
         """What job files wrote. Folders are listed first: NFS remembers what was looked for in vain."""
         marks = {one: mark for one in job_ids if (mark := self._marks[one]) is not None}
-        names = {folder: _list(folder) for folder in {mark.parent for mark in marks.values()}}
-        codes = {one: _read_code(mark) for one, mark in marks.items() if mark.name in names[mark.parent]}
+        for folder in {mark.parent for mark in marks.values()} - listings.keys():
+            listings[folder] = _list(folder)
+        codes = {one: _read_code(mark) for one, mark in marks.items() if mark.name in listings[mark.parent]}
         return {one: code for one, code in codes.items() if code is not None}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 
 from cluster.records import QueueJob, join_exit
 from cluster.states import SLURM_WORDS, JobState
@@ -212,15 +213,14 @@ def _read_exit(text: str, state: JobState) -> int | None:
 
 
 def parse_node_list(text: str) -> tuple[str, ...]:
-    """``n[1-3,07],login`` as names; an expression that isn't one is one name."""
+    """``n[1-3,07],login`` as names; what is no such expression, or stands for too many, is one name."""
     names: list[str] = []
     for part in _RANGES.findall(text):
         try:
-            names += _expand(part.strip())
+            found = list(islice(_expand(part.strip()), _NODES_MAX))
         except ValueError:
-            names.append(part)
-        if len(names) > _NODES_MAX:
-            raise ValueError(f"a list of more than {_NODES_MAX} nodes: {text[:80]}")
+            found = []
+        names += found if 0 < len(found) < _NODES_MAX else [part]
     return tuple(names)
 
 
@@ -232,8 +232,6 @@ def _expand(part: str) -> Iterator[str]:
     inside, _, after = rest.partition("]")
     for one in inside.split(","):
         first, dash, last = one.partition("-")
-        if int(last or first) - int(first) > _NODES_MAX:
-            raise ValueError(one)
         for number in range(int(first), int(last if dash else first) + 1):
             for tail in _expand(after):
                 yield f"{before}{number:0{len(first)}}{tail}"

@@ -98,6 +98,11 @@ def array_id(task: str) -> str:
     return f"{number}[]{rest.partition(']')[2]}" if bracket else task
 
 
+def fit_name(name: str) -> str:
+    """A job's name as Torque accepts it: it must begin with a letter."""
+    return name if name[:1].isalpha() else f"j{name}"
+
+
 def queue_argv(dialect: Dialect, job_ids: Sequence[str] = ()) -> list[str]:
     """Jobs and tasks of arrays, also those that ended not long ago: all, or with OpenPBS some.
 

@@ -33,13 +33,15 @@ class JobPlan:
 class Poll:
     """What a queue said of the jobs ``asked``, by their ids; jobs of which it knows nothing are missing.
 
-    An unanswered poll says nothing of any job; ``why`` says what went wrong.
+    An unanswered poll says nothing of any job; ``why`` says what went wrong. ``listings`` are folders as they
+    were when somebody first looked into them after this poll, so that a thousand jobs need one look.
     """
 
     answered: bool
     asked: frozenset[str] = frozenset()
     jobs: Mapping[str, QueueJob] = field(default_factory=lambda: MappingProxyType({}))
     why: str = ""
+    listings: dict[Path, frozenset[str]] = field(default_factory=dict, compare=False)
 
 
 class Engine(Protocol):

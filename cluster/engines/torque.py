@@ -37,7 +37,7 @@ class TorqueEngine:
 
     def render(self, plan: JobPlan) -> str:
         directives = [
-            f"#PBS -N {plan.files.name}",
+            f"#PBS -N {torque.fit_name(plan.files.name)}",
             *options_to_string(dict(plan.options), "torque").splitlines(),
             f"#PBS {' '.join(torque.NO_OUTPUT)}",
         ]

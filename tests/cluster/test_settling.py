@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,23 @@ def test_it_counts_also_while_the_queue_does_not_answer(tmp_path: Path) -> None:
     mark.write_text("0\n")
     queue.pass_time(3.0)
     assert job.update().state is JobState.COMPLETED
+
+
+def test_a_folder_is_looked_into_once_a_poll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Path] = []
+    names = os.listdir
+
+    def look(folder: Path) -> list[str]:
+        looked.append(folder)
+        return names(folder)
+
+    monkeypatch.setattr("cluster.tracking.os.listdir", look)
+    queue = Queue()
+    jobs = [queue.follow({str(number): tmp_path / f"{number}.exit"}) for number in range(100)]
+    for number in range(100):
+        (tmp_path / f"{number}.exit").write_text("0\n")
+    assert all(job.update().state is JobState.COMPLETED for job in jobs)
+    assert looked == [tmp_path]
 
 
 def test_one_poll_serves_all_and_asks_only_about_what_has_not_ended() -> None:

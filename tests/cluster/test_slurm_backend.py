@@ -127,7 +127,8 @@ def test_node_lists(text: str, names: tuple[str, ...]) -> None:
 
 
 def test_a_node_list_without_bounds_is_not_expanded() -> None:
-    assert slurm.parse_node_list("n[1-999999999999]") == ("n[1-999999999999]",)
+    for text in ("n[1-999999999999]", "n[1-99999][1-99999][1-99999]"):
+        assert slurm.parse_node_list(text) == (text,)
 
 
 def test_command_lines() -> None:

@@ -182,6 +182,11 @@ def test_command_lines() -> None:
     assert torque.queue_argv(Dialect.IMITATION) == ["qstat", "-f"]
 
 
+@pytest.mark.parametrize(("name", "fitting"), [("case", "case"), ("7case", "j7case")])
+def test_names_begin_with_a_letter(name: str, fitting: str) -> None:
+    assert torque.fit_name(name) == fitting
+
+
 @pytest.mark.parametrize(
     ("answer", "job_id"),
     [("12.vm\n", "12.vm"), ("9[].vm", "9[].vm"), ("12", "12"), ("", None), ("qsub: no", None)],

@@ -134,6 +134,16 @@ def parse_table(answer: str, separator: str) -> list[QueueJob]:
     return jobs
 
 
+def parse_completions(answer: str, errors: str) -> list[QueueJob]:
+    """The jobs that ``completions_argv`` shows, without arrays.
+
+    A row has the raw id of a task, and the last task's is that of its array, of which it says nothing then.
+    Which ids are arrays stands among the complaints on standard error only.
+    """
+    arrays = set(re.findall(r"\bArrayJobId: (\d+)", errors))
+    return [job for job in parse_table(answer, "|") if job.job_id not in arrays]
+
+
 def _read_row(row: Mapping[str, str]) -> Iterator[QueueJob]:
     job_id, word = row["id"].strip(), row["state"].strip()
     # `123.batch` is a step of a job; jobcomp's noise has no number or no state.

@@ -93,7 +93,7 @@ class SlurmEngine:
         separator = make_separator()
         answer = try_asking(slurm.history_argv(separator, _whole(job_ids)))
         if answer is None:
-            separator, answer = "|", _read_completions(_whole(job_ids))
+            return select(_read_completions(_whole(job_ids)), job_ids, slurm.array_id)
         return select(slurm.parse_table(answer, separator), job_ids, slurm.array_id)
 
     def _show(self, job_ids: Collection[str]) -> dict[str, QueueJob]:
@@ -127,9 +127,10 @@ def _whole(job_ids: Collection[str]) -> list[str]:
     return sorted({slurm.array_id(job_id) for job_id in job_ids})
 
 
-def _read_completions(job_ids: Sequence[str]) -> str:
+def _read_completions(job_ids: Sequence[str]) -> list[QueueJob]:
     """What jobcomp wrote; ``sacct`` complains of what it can't read there, and fails for that."""
     try:
-        return run(slurm.completions_argv(job_ids)).stdout
+        answer = run(slurm.completions_argv(job_ids))
     except CommandError:
-        return ""
+        return []
+    return slurm.parse_completions(answer.stdout, answer.stderr)

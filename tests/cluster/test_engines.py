@@ -67,9 +67,10 @@ class TestSlurm:
 
     def test_without_a_database_jobcomp_is_read(self, program: Program) -> None:
         program("squeue", UNKNOWN_ID)
-        completions = f'{show("slurm-sacct-completion.txt")}; echo "sacct: error: Unknown type x" >&2; exit 1'
+        noise = show("slurm-sacct-completion.err")
+        completions = f"{show('slurm-sacct-completion.txt')}; ({noise}) >&2; exit 1"
         program("sacct", f'case "$*" in *--completion*) {completions};; *) {NO_DATABASE};; esac')
-        poll = SlurmEngine().poll(["17", "24"])
+        poll = SlurmEngine().poll(["17", "24", "22", "22_1"])
         assert {one: job.exitcode for one, job in poll.jobs.items()} == {"17": 44}
 
     def test_scontrol_is_asked_where_squeue_does_not_know_our_question(self, program: Program) -> None:

@@ -80,11 +80,13 @@ def test_tables_with_other_columns_and_without_a_last_separator() -> None:
 
 
 def test_jobcomp_with_its_noise() -> None:
-    jobs = by_id(slurm.parse_table(read("slurm-sacct-completion.txt"), "|"))
+    errors = read("slurm-sacct-completion.err")
+    jobs = by_id(slurm.parse_completions(read("slurm-sacct-completion.txt"), errors))
     assert (jobs["16"].exitcode, jobs["17"].exitcode) == (137, 44)
     assert jobs["18"].state is JobState.CANCELLED
     assert "0" not in jobs
     assert "24" not in jobs, "what it couldn't read says nothing"
+    assert "22" not in jobs, "a row of an array's last task says nothing of the array"
 
 
 @pytest.mark.parametrize("capture", ["slurm-scontrol-done.txt", "slurm-scontrol-running.txt"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from cluster.errors import ClusterError, CommandError
@@ -49,6 +50,13 @@ def say_failure(answer: Finished) -> str:
     """The command's own words, else its exit code."""
     words = " ".join((answer.stderr.strip() or answer.stdout.strip()).split())
     return words[:1000] or f"exit code {answer.code}"
+
+
+def in_parts(job_ids: Sequence[str], size: int) -> Iterator[list[str]]:
+    """The ids, ``size`` at a time: a command line has its limit."""
+    ids = iter(job_ids)
+    while part := list(islice(ids, size)):
+        yield part
 
 
 def make_separator() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cluster.backends import slurm
-from cluster.engines.asking import QueueRefused, ask, make_separator, run, try_asking
+from cluster.engines.asking import QueueRefused, ask, in_parts, make_separator, run, try_asking
 from cluster.engines.protocol import JobPlan, Poll
 from cluster.errors import ClusterError, CommandError
 from cluster.options import options_to_string
@@ -15,6 +15,7 @@ from cluster.scripts import Frame, output_directives, render
 from cluster.settling import select
 
 _SHOWN_MAX = 20
+_IDS_AT_ONCE = 5000
 
 
 class SlurmEngine:
@@ -77,24 +78,13 @@ class SlurmEngine:
         return Poll(True, asked, seen)
 
     def _ask_for(self, job_ids: Collection[str]) -> dict[str, QueueJob]:
-        separator = make_separator()
-        argv = slurm.queue_argv(separator, job_ids=_whole(job_ids))
-        try:
-            answer = ask(argv)
-        except QueueRefused as error:
-            # Of one job that it doesn't know it says so; among several it passes over that one.
-            if slurm.UNKNOWN_JOB in error.why:
-                return {}
-            raise
-        return select(slurm.parse_table(answer, separator), job_ids, slurm.array_id)
+        parts = in_parts(_whole(job_ids), _IDS_AT_ONCE)
+        return select([job for part in parts for job in _ask_queue(part)], job_ids, slurm.array_id)
 
     def _look_back(self, job_ids: Collection[str]) -> dict[str, QueueJob]:
-        """Of jobs that the controller has forgotten: what the database knows, or else what jobcomp wrote."""
-        separator = make_separator()
-        answer = try_asking(slurm.history_argv(separator, _whole(job_ids)))
-        if answer is None:
-            return select(_read_completions(_whole(job_ids)), job_ids, slurm.array_id)
-        return select(slurm.parse_table(answer, separator), job_ids, slurm.array_id)
+        """Of jobs that the controller has forgotten."""
+        parts = in_parts(_whole(job_ids), _IDS_AT_ONCE)
+        return select([job for part in parts for job in _ask_history(part)], job_ids, slurm.array_id)
 
     def _show(self, job_ids: Collection[str]) -> dict[str, QueueJob]:
         """One by one, by ``scontrol``: where ``squeue`` is too old for our question."""
@@ -115,8 +105,8 @@ class SlurmEngine:
         return jobs + [job for job in past if job.job_id not in known]
 
     def cancel(self, job_ids: Sequence[str]) -> None:
-        if job_ids:
-            ask(slurm.cancel_argv(job_ids))
+        for part in in_parts(job_ids, _IDS_AT_ONCE):
+            ask(slurm.cancel_argv(part))
 
     def fetch(self, plan: JobPlan, job_id: str, tasks: Sequence[int | None]) -> None:
         """Slurm's jobs write into the folder themselves."""
@@ -125,6 +115,26 @@ class SlurmEngine:
 def _whole(job_ids: Collection[str]) -> list[str]:
     """Arrays instead of their tasks."""
     return sorted({slurm.array_id(job_id) for job_id in job_ids})
+
+
+def _ask_queue(job_ids: Sequence[str]) -> list[QueueJob]:
+    """What ``squeue`` shows of these. Raises QueueRefused and CommandError."""
+    separator = make_separator()
+    try:
+        answer = ask(slurm.queue_argv(separator, job_ids=job_ids))
+    except QueueRefused as error:
+        # Of one job that it doesn't know it says so; among several it passes over that one.
+        if slurm.UNKNOWN_JOB in error.why:
+            return []
+        raise
+    return slurm.parse_table(answer, separator)
+
+
+def _ask_history(job_ids: Sequence[str]) -> list[QueueJob]:
+    """What the database knows of these, or, without one, what jobcomp wrote."""
+    separator = make_separator()
+    answer = try_asking(slurm.history_argv(separator, job_ids))
+    return _read_completions(job_ids) if answer is None else slurm.parse_table(answer, separator)
 
 
 def _read_completions(job_ids: Sequence[str]) -> list[QueueJob]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 from cluster.backends import torque
 from cluster.backends.pbs_formats import UnreadableAnswer
 from cluster.backends.torque import Dialect
-from cluster.engines.asking import QueueRefused, ask, run, say_failure
+from cluster.engines.asking import QueueRefused, ask, in_parts, run, say_failure
 from cluster.engines.protocol import JobPlan, Poll
 from cluster.errors import ClusterError
 from cluster.options import options_to_string
@@ -82,7 +81,7 @@ class TorqueEngine:
         """Those jobs, or all. Raises ClusterError."""
         if self.dialect is not Dialect.OPENPBS or job_ids is None:
             return self._read(())
-        return [job for part in _parts(job_ids) for job in self._read(part)]
+        return [job for part in in_parts(job_ids, _IDS_AT_ONCE) for job in self._read(part)]
 
     def _read(self, job_ids: Sequence[str]) -> list[QueueJob]:
         """Raises QueueRefused for an answer that can't be read, and CommandError."""
@@ -106,14 +105,8 @@ class TorqueEngine:
         ]
 
     def cancel(self, job_ids: Sequence[str]) -> None:
-        for part in _parts(job_ids):
+        for part in in_parts(job_ids, _IDS_AT_ONCE):
             ask(torque.cancel_argv(part), accepted=torque.PAST_CODES)
 
     def fetch(self, plan: JobPlan, job_id: str, tasks: Sequence[int | None]) -> None:
         """The jobs write into the folder themselves."""
-
-
-def _parts(job_ids: Sequence[str]) -> Iterator[list[str]]:
-    ids = iter(job_ids)
-    while part := list(islice(ids, _IDS_AT_ONCE)):
-        yield part

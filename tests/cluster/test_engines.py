@@ -52,6 +52,13 @@ class TestSlurm:
         assert {one: job.exitcode for one, job in poll.jobs.items()} == {"15": 7, "22_2": 3, "22_3": 0}
         assert "--jobs=15,22 " in f"{log.read_text().strip()} ", "an array is asked about once"
 
+    def test_more_jobs_than_a_command_line_holds(self, program: Program) -> None:
+        log = log_words(program, "squeue", show("slurm-squeue.txt"))
+        program("sacct", NO_DATABASE)
+        poll = SlurmEngine().poll([str(10_000_000 + number) for number in range(30_000)] + ["15"])
+        assert (poll.answered, poll.jobs["15"].exitcode) == (True, 7)
+        assert len(log.read_text().splitlines()) == 7
+
     def test_an_array_as_a_whole(self, program: Program) -> None:
         program("squeue", show("slurm-squeue.txt"))
         whole = SlurmEngine().poll(["22"]).jobs["22"]

@@ -23,6 +23,8 @@ _LONGEST_FIRST = (
     "slurm/test_export.py",
     "slurm/test_equal_archives.py",
     "notices/test_synapse.py",
+    "cluster/test_on_slurm.py",
+    "cluster/test_on_imitation.py",
     "node/test_coming_back.py",
     "apptainer/test_ending.py",
     "test_chaos.py",

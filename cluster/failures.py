@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterError
+from cluster.job_files import read_output
 from cluster.records import NEVER_SATISFIED
 from cluster.states import JobState
 
@@ -56,8 +57,18 @@ def describe_failure(job: Job) -> JobFailed:
             else "a job failed that it depends on"
         )
         return DependencyFailed(f"{job.title} was cancelled", why, "mend that one, and submit both again")
-    why = "\n".join(job.stderr.splitlines()[-_TAIL_LINES:]) or job.reason
-    return JobFailed(f"{job.title} {say_end(job)}", why, f"see {job.error_files[0]}", job.exitcode)
+    job.bring_home()
+    task = _find_failed_task(job)
+    errors = job.error_files[task or 0]
+    why = "\n".join(read_output(errors).splitlines()[-_TAIL_LINES:]) or job.reason
+    title = job.title if task is None else f"task {task} of {job.title}"
+    return JobFailed(f"{title} {say_end(job)}", why, f"see {errors}", job.exitcode)
+
+
+def _find_failed_task(job: Job) -> int | None:
+    """The first task of an array that went wrong; None of what is no array."""
+    tasks = range(job.plan.tasks or 0)
+    return next((task for task in tasks if job.standing_of(task).state is not JobState.COMPLETED), None)
 
 
 def say_end(job: Job) -> str:

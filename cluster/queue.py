@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from cluster import records
 from cluster.engines import client_for
 from cluster.errors import ClusterError
+from cluster.failures import WaitTimeout
 from cluster.job import Job
 from cluster.known_jobs import KnownJob
 from cluster.modes import Mode, current_mode
@@ -125,11 +126,14 @@ class Queue(Mapping[str, records.QueueJob]):
         return len(self.queued) + len(self.running) < max_jobs
 
     def wait_to_submit(self, max_jobs: int, timeout: float | None = None) -> None:
-        """Block until ``can_submit(max_jobs)``. Raises TimeoutError after ``timeout`` seconds."""
+        """Block until ``can_submit(max_jobs)``. Raises WaitTimeout after ``timeout`` seconds."""
         deadline_s = None if timeout is None else time.monotonic() + timeout
         while not self.can_submit(max_jobs):
             if deadline_s is not None and time.monotonic() > deadline_s:
-                raise TimeoutError(f"more than {max_jobs} jobs are in the queue after {timeout:g} s")
+                active = len(self.queued) + len(self.running)
+                raise WaitTimeout(
+                    f"the queue has {active} jobs after {timeout:g} s", f"fewer than {max_jobs} were wanted"
+                )
             time.sleep(client_for(self.qtype).polls.every_s)
 
 

@@ -105,11 +105,19 @@ class QueueContract:
 
     def test_an_array_is_one_job_of_many_tasks(self, mode: Mode, tmp_path: Path) -> None:
         job = submit(
-            "echo task $CLUSTER_TASK; exit $((CLUSTER_TASK / 2))", path=tmp_path, qtype=mode, array=3
+            "echo task $CLUSTER_TASK; echo task $CLUSTER_TASK is wrong >&2; exit $((CLUSTER_TASK / 2))",
+            path=tmp_path,
+            qtype=mode,
+            array=3,
         )
         assert job.wait(LONG_S) is False
         assert (job.state, job.exitcode) == (JobState.FAILED, 1)
         assert job.stdout == "task 0\ntask 1\ntask 2\n"
+        with pytest.raises(
+            JobFailed, match=r"task 2 of job .* failed with exit code 1: task 2 is wrong"
+        ) as told:
+            job.get()
+        assert str(job.error_files[2]) in told.value.hint
         array = submit("true", path=tmp_path, qtype=mode, array=2)
         after = submit("echo all", path=tmp_path, qtype=mode, depends=array)
         assert after.get(LONG_S) == "all\n"

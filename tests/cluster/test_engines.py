@@ -131,6 +131,16 @@ class TestSlurm:
         assert queue[16].exitcode == 137
         assert 9 not in queue
 
+    def test_submitting_waits_for_room_in_the_queue(self, program: Program, tmp_path: Path) -> None:
+        program("sbatch", "echo 39")
+        program("squeue", show("slurm-squeue.txt"))
+        program("sacct", NO_DATABASE)
+        queue = Queue(qtype="slurm")
+        assert (queue.can_submit(5), queue.can_submit(4)) == (True, False)
+        with pytest.raises(WaitTimeout, match="the queue has 4 jobs after 0 s: fewer than 4 were wanted"):
+            queue.wait_to_submit(4, timeout=0)
+        assert Job("true", path=tmp_path, qtype="slurm").submit(wait_on_max=5).id == "39"
+
 
 class TestWaitingForAHangingQueue:
     """``wait`` keeps its own time, and a job file's exit code ends a job without its queue."""

@@ -23,7 +23,8 @@ DEFAULT_EVICT_GRACE_S = 30.0
 _KEYS = frozenset(
     {
         "spool", "name", "scratch", "cores", "memory", "gpus", "reserve", "capabilities", "without",
-        "cache_size", "min_free", "steward", "cgroups", "pause", "evict_grace", "idle_exit", *ASIDE_KEYS,
+        "cache_size", "min_free", "steward", "notices", "cgroups", "pause", "evict_grace", "idle_exit",
+        *ASIDE_KEYS,
     }
 )  # fmt: skip
 _LISTS = frozenset({"capabilities", "without"})
@@ -65,6 +66,7 @@ class NodeConfig:
     evict: bool = False
     evict_grace_s: float = DEFAULT_EVICT_GRACE_S
     idle_exit_s: float | None = None
+    notices: bool = True
 
     @property
     def capacity(self) -> Capacity:

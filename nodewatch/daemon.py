@@ -69,9 +69,8 @@ class Node:
         self._idle, self._untold = Event(), Event()
         self._lease = NodeLease(spool, config.name, self._scratch, self._make_way)
         self._successor = ""
-        self._steward = (
-            StewardLoop(spool, self._stop, self._steward_wake, self._wake.set) if config.steward else None
-        )
+        wakes = self._steward_wake, self._wake.set
+        self._steward = StewardLoop(spool, self._stop, *wakes, config.notices) if config.steward else None
         self._trouble = self._slot_trouble = ""
         self._losses, self._tidy_at_s = 0, 0.0
 

@@ -70,6 +70,9 @@ def _read_config(context: click.Context, parameter: click.Parameter, value: Path
 )
 @click.option("--min-free", default="200M", show_default=True, help="Take no job if scratch has less left.")
 @click.option("--steward/--no-steward", default=True, show_default=True, help="May also do steward's work.")
+@click.option(
+    "--notices/--no-notices", default=True, show_default=True, help="May tell people, by notify.yaml."
+)
 @click.option("--cgroups/--no-cgroups", default=True, show_default=True, help="Limit jobs by control groups.")
 @click.option(
     "--pause",
@@ -164,6 +167,7 @@ def _make_config(
     cache_size: str,
     min_free: str,
     steward: bool,
+    notices: bool,
     cgroups: bool,
     pause: str,
     evict_grace: str,
@@ -208,6 +212,7 @@ def _make_config(
         evict=pause == "evict",
         evict_grace_s=evict_grace_s,
         idle_exit_s=idle_exit_s,
+        notices=notices,
     )
 
 

@@ -31,17 +31,22 @@ class StewardLoop:
     """Runs in a thread of its own, or as the whole of the ``spoold`` daemon.
 
     ``on_work`` is called when jobs became pending. ``stop`` ends the loop; set ``wake``
-    too to end it at once.
+    too to end it at once. ``notices``: whether it may tell people of batches that have ended.
     """
 
     def __init__(
-        self, spool: Spool, stop: Event, wake: Event, on_work: Callable[[], None] | None = None
+        self,
+        spool: Spool,
+        stop: Event,
+        wake: Event,
+        on_work: Callable[[], None] | None = None,
+        notices: bool = True,
     ) -> None:
         self._spool, self._stop, self._wake = spool, stop, wake
         self._on_work = on_work
         self._lease = make_lease(spool.layout.steward_lease, spool.settings, self._lost)
         self._steward = Steward(spool)
-        self._notifier = Notifier(spool)
+        self._notifier = Notifier(spool, notices)
         self._rounds, self._look_s = 0, 0.0
         self.holding = False
         self._mark: tuple[int, int] | None = None

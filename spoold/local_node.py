@@ -180,8 +180,8 @@ class LocalNode:
 
     def _argv(self) -> list[str]:
         # -P: nothing in the folder where somebody works stands for a module.
-        argv = [sys.executable, "-P", "-m", "nodewatch", "--config", os.devnull, "--name", self.name]
-        return [*argv, "--spool", str(self._spool.root), "--scratch", str(self.scratch)]
+        argv = [sys.executable, "-P", "-m", "nodewatch", "--config", os.devnull, "--no-notices"]
+        return [*argv, "--name", self.name, "--spool", str(self._spool.root), "--scratch", str(self.scratch)]
 
     def _words(self) -> list[str]:
         options = self._options

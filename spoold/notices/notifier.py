@@ -27,10 +27,13 @@ _END_S = 5.0
 
 
 class Notifier:
-    """The memory of one daemon; ``look`` is called often, and seldom does anything."""
+    """The memory of one daemon; ``look`` is called often, and seldom does anything.
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
+    Without ``may_tell`` no ``notify.yaml`` counts: it is a private spool's.
+    """
+
+    def __init__(self, spool: Spool, may_tell: bool = True) -> None:
+        self._spool, self._may_tell = spool, may_tell
         self._look_at_s = 0.0
         self._thread: Thread | None = None
         self._more, self._stop, self._lost = Event(), Event(), Event()
@@ -51,7 +54,7 @@ class Notifier:
             self._look_at_s = 0.0
         if time.monotonic() < self._look_at_s or (self._thread is not None and self._thread.is_alive()):
             return
-        configured = find_settings() is not None
+        configured = self._may_tell and find_settings() is not None
         self._look_at_s = time.monotonic() + LOOK_ROUNDS * self._spool.settings.rescan_s * random.uniform(
             0.8, 1
         )
@@ -76,7 +79,7 @@ class Notifier:
         new = [name for name in names if name not in self._expire_at]
         for notice in outbox.read_all(self._spool, Box.WAITING, new):
             self._expire_at[notice.name] = notice.expires_at
-            if notice.matrix and not self._warned:
+            if notice.matrix and self._may_tell and not self._warned:
                 self._warned = True
                 _log.warning("%s waits to be told to %s: no notify.yaml here", notice.key, notice.matrix)
         now = time.time()
@@ -99,3 +102,6 @@ class Notifier:
                 self._lease.release()
         except (OSError, DistributeError) as error:
             _log.error("notices: %s", error)
+        except Exception:  # noqa: BLE001 - it is logged whole
+            # Whatever it is, it must not end a daemon that has jobs.
+            _log.exception("notices can't be told")

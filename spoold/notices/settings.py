@@ -104,8 +104,10 @@ def _read_matrix(values: Any, path: Path) -> MatrixSettings:
     for key in _MATRIX_KEYS:
         if not isinstance(given.get(key), str) or not given[key].strip():
             raise BadSettings(f"{path}: matrix.{key} is missing", "", f"write {key}: and a text")
+        if "\0" in given[key]:
+            raise BadSettings(f"{path}: matrix.{key} holds a NUL character", "", "remove it")
     # Relative to the file that names it.
-    token_file = path.absolute().parent / Path(given["token_file"]).expanduser()
+    token_file = path.absolute().parent / given["token_file"]
     return MatrixSettings(
         _check_homeserver(given["homeserver"], path), check_user(given["user"], str(path)), token_file
     )

@@ -137,6 +137,17 @@ def test_a_daemon_that_has_nothing_to_tell_knows_nothing_of_matrix(lab: Lab) -> 
     assert psutil.Process(node.pid).num_threads() < 20
 
 
+def test_a_node_of_this_machine_alone_tells_nobody(lab: Lab) -> None:
+    configure(lab, command=["/bin/true"])
+    node = lab.node("n1", "--no-notices")
+    lab.wait_finished(lab.batch("b", {"j": "true"}, matrix=ANNA))
+    assert node.terminate() == 0
+    assert len(notices(lab, Box.WAITING)) == 1
+    assert "notif" not in node.said
+    lab.steward()
+    wait_for(lab, Box.SENT)
+
+
 def test_wrong_settings_are_said_and_stop_nothing(lab: Lab) -> None:
     configure(lab, matrix={"homeserver": "https://matrix.example.org"})
     node = lab.node("n1")

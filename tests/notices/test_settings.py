@@ -59,6 +59,7 @@ WRONG = {
     MATRIX.replace("https://", "https://me:secret@"): "no address",
     MATRIX.replace("https://matrix.example.org/", "https://[::1"): "write it as https://",
     MATRIX.replace("@bot:example.org", "@bot"): "its server is missing",
+    MATRIX.replace("token\n", '"a\\0b"\n'): "NUL character",
     MATRIX.replace("@bot:example.org", "bot"): "is no Matrix user",
     "command: tell me": "command is no list of texts",
     "command: []": "command is no list of texts",

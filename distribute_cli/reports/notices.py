@@ -71,12 +71,12 @@ def _report(box: Box, one: Notice) -> NoticeLine:
 
 def describe_notice(line: NoticeLine, now: float) -> list[str]:
     """A line for people, and the trouble if there was some."""
-    head = f"{line.namespace}/{line.batch} ended {say_time(line.ended_at, now)}; {line.to or 'a command'}"
+    head, whom = f"{line.namespace}/{line.batch} ended {say_time(line.ended_at, now)}", line.to or "a command"
     if line.state is Box.FAILED:
-        return [f"{head} was never told", line.trouble]
+        return [f"{head}; telling {whom} was given up", line.trouble]
     tries = f" after {count(line.tries, 'try', 'tries')}" if line.tries else ""
     again = f", in {say_duration(line.next_at - now)}" if line.next_at and line.next_at > now else ""
-    return [f"{head} is to be told{tries}{again}", *([line.trouble] if line.trouble else [])]
+    return [f"{head}; {whom} is to be told{tries}{again}", *([line.trouble] if line.trouble else [])]
 
 
 def summarise_notices(report: NoticesReport) -> str:

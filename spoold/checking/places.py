@@ -141,7 +141,7 @@ def _judge_notices(spool: Spool, box: Box) -> Iterator[Finding]:
             yield error(Kind.RECORD_OTHER, path, f"is of {notice.value.key}", by_hand_remove(path))
         elif notice.value and box is Box.FAILED:
             again = shell("mv", path, spool.layout.notices(Box.WAITING.value))
-            what = f"was never told: {notice.value.trouble}"
+            what = f"was given up: {notice.value.trouble}"
             yield note(Kind.NOTICE_FAILED, path, what, f"to try again: {again}")
 
 

@@ -55,9 +55,9 @@ class Notifier:
         if time.monotonic() < self._look_at_s or (self._thread is not None and self._thread.is_alive()):
             return
         configured = self._may_tell and find_settings() is not None
-        self._look_at_s = time.monotonic() + LOOK_ROUNDS * self._spool.settings.rescan_s * random.uniform(
-            0.8, 1
-        )
+        # Jitter: daemons that were started together shall not look together.
+        rounds = LOOK_ROUNDS * random.uniform(0.8, 1.0)
+        self._look_at_s = time.monotonic() + rounds * self._spool.settings.rescan_s
         if not configured and not in_office:
             return
         names = outbox.list_names(self._spool, Box.WAITING)

@@ -83,8 +83,8 @@ def end(spool: Spool, notice: Notice, box: Box) -> None:
 
 
 def give_up(spool: Spool, notice: Notice, why: str) -> None:
-    """Nobody will be told; ``why`` stands in what is kept."""
-    _log.error("%s: nobody is told that it has ended: %s", notice.key, why)
+    """Not everybody will be told; ``why`` stands in what is kept."""
+    _log.error("%s: telling that it has ended is given up: %s", notice.key, why)
     note(spool, replace(notice, trouble=why))
     end(spool, notice, Box.FAILED)
 

@@ -49,7 +49,7 @@ def test_who_waits_and_who_was_given_up(
     result = run("notify")
     lines = [line.partition("; ")[2] or line for line in result.stdout.splitlines()]
     assert lines == [
-        f"{ANNA} was never told",
+        f"telling {ANNA} was given up",
         f"  matrix: there is no user {ANNA}",
         f"{ANNA} is to be told after 3 tries, in 10 min",
         "  matrix: it doesn't answer\\x1b[2J",

@@ -103,11 +103,10 @@ def test_nothing_stays_when_the_runner_is_killed(lab: ContainerLab, struck: str)
     with_it: dict[str, set[int]] = {"makers": others - image, "all but the image": own | others - image}
     struck_down = [container.runner(), *with_it.get(struck, ())]
     # Stopped first, so that none of them tidies up after another.
-    for pid in struck_down:
-        os.kill(pid, signal.SIGSTOP)
-    for pid in struck_down:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    for signum in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in struck_down:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signum)
     wait_until(lambda: not container.processes(), what=f"nothing is left: {container.processes()}")
     lab.kill(key)
     lab.wait_finished(key)

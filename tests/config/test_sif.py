@@ -37,11 +37,12 @@ def test_one_that_says_nothing_of_its_apps_is_let_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("apps", "has"),
-    [((), "it has none at all"), (("b", "a"), "it has a, b"), (("a\nb",), r"it has 'a\\nb'$")],
+    [((), "it has none at all"), (("b", "a"), "it has a, b"), (("a\nb",), "it has 'a\\nb'")],
 )
 def test_one_without_the_app_is_refused(tmp_path: Path, apps: tuple[str, ...], has: str) -> None:
-    with pytest.raises(BadImage, match=f"no app distribute, which runs a job; {has}") as caught:
+    with pytest.raises(BadImage) as caught:
         require_app(read(write_sif(tmp_path / "a.sif", apps)))
+    assert caught.value.why == f"the image has no app distribute, which runs a job; {has}"
     assert "%apprun distribute" in caught.value.instead
     assert "apptainer build" in caught.value.instead
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from distribute_compute_config.container import Folders, container_argv, imply_capabilities
@@ -34,6 +37,14 @@ def test_what_divides_binds_is_quoted_as_in_csv(special: str) -> None:
         f'type=bind,"source=/a{doubled}b","destination=/distribute_save"',
         'type=bind,"source=/in","destination=/input"',
     ]
+
+
+def test_the_page_shows_this_command() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "apptainer.md").read_text()
+    (shown,) = re.findall(r"^(apptainer run .*?)^```", page, re.M | re.S)
+    folders = Folders("IMAGE", "SAVE", "INPUT", "WORK", (("MOUNT", "/solver/scratch"),))
+    argv = [*container_argv(folders, 1, gpu=True)[:-1], "CORES"]
+    assert shown.replace("[--nv]", "--nv").split() == argv
 
 
 def test_what_a_node_must_have() -> None:

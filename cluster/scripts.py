@@ -23,6 +23,7 @@ TASK_VARIABLE = "CLUSTER_TASK"
 #: Stands for a task's number in a path, until it is said how that is found. No path has it.
 _TASK_MARK = "\0"
 _DIRECTIVE = re.compile(r"#(?:SBATCH|PBS) [^\n\r\0]*")
+_FIRST_LINE_MAX = 256
 _UNFIT = re.compile(r"[\\\x00-\x1f\x7f]")
 
 
@@ -89,6 +90,14 @@ def _quote_path(frame: Frame, kind: FileKind) -> str:
         return shlex.quote(str(frame.files.written(kind)))
     before, after = str(frame.files.written(kind, _TASK_MARK)).rsplit(_TASK_MARK, 1)
     return f'{shlex.quote(before)}"${TASK_VARIABLE}"{shlex.quote(after) if after else ""}'
+
+
+def read_interpreter(script: Path) -> list[str]:
+    """The words that run a script, as its first line says, be it executable or not. Raises OSError."""
+    with script.open("rb") as file:
+        first = file.readline(_FIRST_LINE_MAX)
+    said = first[2:].decode(errors="replace").split() if first.startswith(b"#!") else []
+    return said or ["bash"]
 
 
 def say_modules(modules: Sequence[str]) -> list[str]:

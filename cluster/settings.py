@@ -35,7 +35,7 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
             "where jobs go; auto: to Slurm or Torque if they are here, else to this machine",
             ("auto", "slurm", "torque", "local", "normal", "distribute"),
         ),
-        "spool": Setting(Kind.TEXT, "", "the lab's spool; the variable DISTRIBUTE_SPOOL goes before it"),
+        "spool": Setting(Kind.TEXT, "none", "the lab's spool, where DISTRIBUTE_SPOOL names none"),
         "queue_update": Setting(Kind.COUNT, 2, "seconds between two looks at the queue"),
     },
     "jobs": {

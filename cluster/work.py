@@ -64,6 +64,7 @@ class ShellWork:
     def read_result(self, job: Job) -> str:
         if not job.succeeded:
             raise describe_failure(job)
+        job.bring_home()
         job.await_output()
         return job.stdout
 

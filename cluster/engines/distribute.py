@@ -25,6 +25,7 @@ from spoold.access import identity_of
 from spoold.spool import Spool, open_spool
 
 VARIABLE = "DISTRIBUTE_SPOOL"
+_NOWHERE = "none"
 
 
 class DistributeEngine:
@@ -42,7 +43,7 @@ class DistributeEngine:
     def spool(self) -> Spool:
         """The spool. Raises ClusterError."""
         named = self._root or os.environ.get(VARIABLE) or get_option("queue", "spool")
-        if not named:
+        if named == _NOWHERE:
             raise ClusterError(
                 "there is no spool to submit to",
                 f"neither {VARIABLE} nor the option spool names one",

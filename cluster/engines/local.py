@@ -94,7 +94,8 @@ class LocalEngine:
         if extra:
             raise ClusterError(f"{script} can't be submitted so", f"there is no command that takes {extra}")
         batch = SpoolId(self._namespace, name_file_batch(script))
-        words = [f"cd {shlex.quote(str(Path.cwd()))} && exec", *map(shlex.quote, _interpreter(script))]
+        interpreter = shlex.join([*scripts.read_interpreter(script), str(script)])
+        words = [f"cd {shlex.quote(str(Path.cwd()))} && exec {interpreter}"]
         if not is_job_file(script.name):
             name = name_shown(batch.batch)
             output = shlex.quote(f"{name}.{batch.batch[len(name) + 1 :]}.{SUFFIX}")
@@ -161,11 +162,3 @@ class LocalEngine:
 
 #: What distinguishes machines of a lab; here there is only this one.
 _ELSEWHERE = frozenset({"features", "capabilities"})
-
-
-def _interpreter(script: Path) -> list[str]:
-    """How a script is run: as its first line says, as a cluster does, be it executable or not."""
-    with script.open("rb") as file:
-        first = file.readline(256)
-    said = first[2:].decode(errors="replace").split() if first.startswith(b"#!") else []
-    return [*(said or ["bash"]), str(script)]

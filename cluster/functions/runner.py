@@ -28,7 +28,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import IO, Any, NamedTuple
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -290,14 +290,28 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
+def _stand_in() -> None:
+    """Where the package isn't installed: let what functions use of it be found by its name."""
+    from importlib.util import find_spec
+
+    if find_spec("cluster") is not None:
+        return
+    for name in ("cluster", "cluster.functions"):
+        module = ModuleType(name)
+        module.__path__ = []
+        vars(module)["ResultFile"] = ResultFile
+        sys.modules[name] = module
+
+
 def main(argv: list[str]) -> int:
     """See the module."""
     calls, outputs, *task = argv
-    # So that this very class is the one that pickles mean, be the package installed here or not.
-    sys.modules.setdefault(_NAME, sys.modules[__name__])
+    # So that this very class is the one that pickles mean.
+    sys.modules[_NAME] = sys.modules[__name__]
     shipped = f"{os.path.dirname(os.path.abspath(calls))}/{SHIPPED_NAME}"
     if os.path.exists(shipped):
         sys.path.insert(0, shipped)
+        _stand_in()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         return run(calls, f"{outputs}.{task[0]}" if task else outputs, int(task[0]) if task else 0)

@@ -13,7 +13,7 @@ from cluster.engines.protocol import JobPlan
 from cluster.functions import runner
 from cluster.functions.packing import slice_call
 from cluster.functions.runner import PYTHON, SHIPPED_NAME
-from cluster.scripts import TASK_VARIABLE
+from cluster.scripts import TASK_VARIABLE, read_interpreter
 from cluster.spools.dropping import Piece, Shipped
 
 #: What a function's files are called there, and what it leaves in the archive begins with.
@@ -51,7 +51,8 @@ def packed(plan: JobPlan) -> Iterator[list[Piece]]:
 
 def say_script_command(script: Path) -> tuple[str, Shipped]:
     """How a job file that was made elsewhere is run there, and as what it travels."""
-    return f"exec {shlex.quote(f'./{_SCRIPT_NAME}')}", Shipped(script, _SCRIPT_NAME)
+    words = [*read_interpreter(script), f"./{_SCRIPT_NAME}"]
+    return f"exec {shlex.join(words)}", Shipped(script, _SCRIPT_NAME)
 
 
 def _slice(call: Path, task: int, folder: Path) -> Shipped:

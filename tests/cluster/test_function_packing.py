@@ -192,9 +192,7 @@ def test_a_result_that_cannot_be_pickled_is_told(tmp_path: Path) -> None:
 
 def test_what_cannot_be_packed_is_named() -> None:
     lock = threading.Lock()
-    with pytest.raises(
-        Unpicklable, match=r"the function test_what.*use_lock.*its variable lock, a _thread\.lock"
-    ):
+    with pytest.raises(Unpicklable, match=r"the function use_lock .*its variable lock, a _thread\.lock"):
 
         def use_lock() -> None:
             lock.acquire()

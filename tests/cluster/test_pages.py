@@ -16,8 +16,12 @@ from cluster.settings import SETTINGS
 FOLDER = Path(__file__).parents[2] / "docs" / "cluster"
 #: What this shows needs a batch system; it is run where there is one.
 ON_A_CLUSTER = FOLDER / "jobs.md"
+#: And this starts a queue of this machine's own.
+ON_THIS_MACHINE = FOLDER / "functions.md"
 PAGES = [
-    page for page in sorted(FOLDER.glob("*.md")) if "```pycon" in page.read_text() and page != ON_A_CLUSTER
+    page
+    for page in sorted(FOLDER.glob("*.md"))
+    if "```pycon" in page.read_text() and page not in (ON_A_CLUSTER, ON_THIS_MACHINE)
 ]
 
 

@@ -28,6 +28,7 @@ class SteeredRun:
         self._checkpoint = checkpoint
         self._keeper = TimeKeeper(run, limits, time.monotonic())
         self._stopped = stopped or self._keeper.paused
+        self._ending = False
         self._eviction: Eviction | None = read_eviction(run.run_dir)
 
     @property
@@ -44,8 +45,16 @@ class SteeredRun:
         """Whether its eviction has begun."""
         return self._eviction is not None
 
+    def end(self, reason: str) -> None:
+        """Tell it to end. No pause holds it up any more: it may save what it has."""
+        self._ending = True
+        stop(self.run, reason)
+
     def stand_still(self) -> None:
-        """Raises ProcessesRemain."""
+        """Unless it was told to end. Raises ProcessesRemain."""
+        if self._ending:
+            self.go_on()
+            return
         # First: the next daemon must know of it, however soon this one dies.
         self._note(lambda: self._keeper.note(paused=True, now_s=time.monotonic()))
         self._stopped = True
@@ -76,7 +85,7 @@ class SteeredRun:
     def press_on(self) -> None:
         """End a run whose time to write a checkpoint is over."""
         if self._eviction and _boot_s() >= self._eviction.ends_s:
-            stop(self.run, self._eviction.reason)
+            self.end(self._eviction.reason)
 
     def _note(self, note: Callable[[], None]) -> None:
         try:

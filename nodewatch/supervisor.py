@@ -15,7 +15,7 @@ from nodewatch.doors import PauseView, job_of, longest, open_end, read_touch, re
 from nodewatch.evicting import EVICTED, Checkpoint
 from nodewatch.folders import remove, replace_text
 from nodewatch.owner.policy import Aside, Stance
-from nodewatch.process import Limits, Run, Touch, Usage, adopt, peek, read_exit, stop
+from nodewatch.process import Limits, Run, Touch, Usage, adopt, peek, read_exit
 from nodewatch.scratch import Scratch
 from nodewatch.steering import SteeredRun
 
@@ -102,7 +102,7 @@ class Supervisor:
         with self._lock:
             steered = self._runs.get(key)
             if steered is not None:
-                stop(steered.run, reason)
+                steered.end(reason)
 
     def usage(self, key: str) -> Usage | None:
         """What the run uses now; None if there is no such run."""
@@ -248,7 +248,7 @@ class Supervisor:
                 reason = steered.overdue()
                 if reason:
                     _log.warning("%s: %s", key, reason)
-                    stop(steered.run, reason)
+                    steered.end(reason)
 
     def _steer(self, key: str, pause_of_it: PauseView | None) -> None:
         steered = self._runs.get(key)

@@ -71,3 +71,19 @@ def test_a_folder_where_a_mark_goes_keeps_no_kill_from_being_heard(shared: Lab) 
     assert shared.wait_finished(key) == {State.CANCELLED: ["a~1@alpha"]}
     (clear / "full").unlink()
     wait_until(lambda: not clear.exists(), what="an empty folder goes as a mark does")
+
+
+def test_a_paused_job_has_its_grace(shared: Lab) -> None:
+    """The pause goes on, and holds it up no more."""
+    saves = "sleep 1; echo saved > distribute_save/seen; exit 3"
+    waits = f"trap '{saves}' TERM; touch distribute_save/up; while :; do sleep 0.1; done"
+    key = shared.batch("paused", {"a": waits})
+    scratch = shared.daemons[0].scratch
+    wait_until(lambda: list(scratch.glob(f"work/{key}*/distribute_save/up")), what="it is up")
+    (scratch / "pause").touch()
+    shared.wait(lambda: shared.phase("alpha") == "paused", 20, "it is paused")
+    shared.kill(key)
+    assert shared.wait_finished(key) == {State.CANCELLED: ["a~1@alpha"]}
+    (scratch / "pause").unlink()
+    assert shared.text(key, "a", "seen") == "saved\n"
+    assert shared.record(key, "a").exit_code == 3

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from distribute_cli.polling import poll
+from spoold.polling import poll
 
 _LOOK_EVERY_S = 1.0
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from distribute_cli.polling import poll
 from distribute_compute_config.errors import DistributeError
 from spoold.local_node import LocalNode, NodeOptions
+from spoold.polling import poll
 from spoold.private import PrivateSpool, open_private
 from spoold.snapshot import list_batches
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from distribute_cli.errors import NotFound
 from distribute_cli.output import make_progress
-from distribute_cli.polling import FOR_EVER_S, poll
 from distribute_cli.reports.overview import Counts
+from spoold.polling import FOR_EVER_S, poll
 from spoold.progress import read_progress
 from spoold.spool import Spool
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from distribute_cli.polling import poll
 from distribute_cli.reading.nodes import has_steward
 from spoold.following import Fate, look_for
+from spoold.polling import poll
 from spoold.spool import Spool
 
 #: A steward that sleeps between two looks takes a drop well within this.

@@ -29,8 +29,9 @@ from nodewatch.process import ExitRecord, Launcher
 from nodewatch.quarantine import Quarantines
 from nodewatch.queue import Claimed, Queue
 from nodewatch.reporting import Reporter
-from nodewatch.slot import Slot, Tools
+from nodewatch.slot import Slot
 from nodewatch.strays import Strays
+from nodewatch.tools import Tools
 from nodewatch.topology import lend, read_siblings
 from nodewatch.uploading import Uploader
 from nodewatch.workers import Work, Workers

@@ -9,17 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 
 from distribute_compute_config.errors import DistributeError
 from nodewatch.attempts import AttemptFolder
 from nodewatch.building import BuildFailed, BuildRun, publish_build
-from nodewatch.cache import Cache
 from nodewatch.commands import note_command
-from nodewatch.config import NodeConfig
 from nodewatch.containers import clear, make_ready
 from nodewatch.environment import build_argv, make_environment
 from nodewatch.evicting import Checkpoint, plan_checkpoint
@@ -28,7 +25,6 @@ from nodewatch.limiting import build_limits, job_limits
 from nodewatch.outcomes import REQUEUED, Setback, kill_text, nothing_ran, set_back
 from nodewatch.process import (
     ExitRecord,
-    Launcher,
     LauncherDied,
     LaunchFailed,
     Limits,
@@ -40,11 +36,9 @@ from nodewatch.process import (
 )
 from nodewatch.queue import Claimed
 from nodewatch.resuming import fetch_save
-from nodewatch.scratch import Scratch
 from nodewatch.setbacks import Interrupted, Lost, Stopping, Vanished, cause_of
-from nodewatch.supervisor import Supervisor
 from nodewatch.takeover import take_over
-from nodewatch.topology import Topology
+from nodewatch.tools import Tools
 from nodewatch.trees import Tree
 from nodewatch.uploading import Upload
 from spoold.losses import LossCause
@@ -55,30 +49,6 @@ _log = logging.getLogger(__name__)
 
 _WAIT_S = 0.5
 _NO_SPACE = "the node's scratch disk is full"
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a slot works with; shared by all of them.
-
-    ``stop``: the daemon ends, and leaves what runs alone, unless ``requeue``: then it gives its jobs back.
-    ``shun`` is told a batch that can't be built here, ``note`` how each job ended, ``built`` which
-    attempt (a slot's ``key``) has done with its batch's tree what its first job does.
-    """
-
-    spool: Spool
-    config: NodeConfig
-    scratch: Scratch
-    cache: Cache
-    launcher: Launcher
-    supervisor: Supervisor
-    stop: Event
-    requeue: Event
-    upload: Callable[[Upload], None]
-    shun: Callable[[str], None]
-    note: Callable[[Claimed, ExitRecord], None]
-    built: Callable[[str], None]
-    topology: Topology
 
 
 class Slot:

@@ -179,8 +179,8 @@ def _follow(spool: Spool, plan: Plan, drop: Path, size_bytes: int) -> Submission
 def _wait(spool: Spool, submission: Submission, drop: Path) -> Submission:
     """Raises DropRejected."""
     from distribute_cli.ending import wait_for_end
-    from distribute_cli.polling import FOR_EVER_S, poll
     from spoold.following import look_for
+    from spoold.polling import FOR_EVER_S, poll
 
     poll(lambda: look_for(spool, drop), FOR_EVER_S)
     plan = submission.plan

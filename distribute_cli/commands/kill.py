@@ -85,8 +85,8 @@ def _mark(spool: Spool, ref: BatchRef, header: BatchHeader, job: str | None, rea
 
     One that doesn't count is in the way until the steward removes it.
     """
-    from distribute_cli.polling import poll
     from distribute_cli.reading.nodes import has_steward
+    from spoold.polling import poll
 
     mark = ref.folder.kill(job)
     patience_s = _PATIENCE_S if has_steward(spool) else 0.0

@@ -60,7 +60,7 @@ def command(target: Target, follow: bool, only: str | None, attempt: int | None,
 
 
 def _follow(tail: Tail) -> None:
-    from distribute_cli.polling import FOR_EVER_S, poll
+    from spoold.polling import FOR_EVER_S, poll
 
     poll(lambda: tail.step() or None, FOR_EVER_S, FOLLOW_EVERY_S)
 

@@ -183,7 +183,7 @@ def _submit(order: _Order, private: PrivateSpool, interrupts: Interrupts) -> Pat
 
 
 def _follow(follower: Follower, screen: Screen) -> RunReport:
-    from distribute_cli.polling import FOR_EVER_S
+    from spoold.polling import FOR_EVER_S
 
     try:
         follower.follow(FOR_EVER_S)

@@ -90,7 +90,7 @@ def _render(report: Report) -> Sequence[Part]:
 def _watch(render: Callable[[], Sequence[Part]]) -> None:
     from rich.live import Live
 
-    from distribute_cli.polling import FOR_EVER_S, poll
+    from spoold.polling import FOR_EVER_S, poll
 
     if not sys.stdout.isatty():
         poll(lambda: print_parts([*render(), Line("")]), FOR_EVER_S, WATCH_EVERY_S)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from distribute_cli.output import clean
-from distribute_cli.polling import poll
 from distribute_cli.reading.batch import read_batch
 from distribute_cli.reports.running import RunReport, report_run, say_build, say_end
 from distribute_cli.running.command_log import CommandLog
@@ -19,6 +18,7 @@ from distribute_compute_config.errors import DistributeError
 from spoold.codec import decode
 from spoold.following import DropRejected, look_for
 from spoold.local_node import NODE, LocalNode, NodeFailed
+from spoold.polling import poll
 from spoold.private import PrivateSpool
 from spoold.records import BatchHeader, BuildRecord, JobRecord
 from spoold.snapshot import (

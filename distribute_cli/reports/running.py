@@ -10,7 +10,7 @@ from distribute_cli.reports.endings import tell_ending
 from distribute_cli.reports.overview import Counts, count_latest
 from distribute_cli.reports.seen import BatchSeen
 from distribute_cli.words import say_duration
-from spoold.records import BuildRecord, EndedBy, JobRecord
+from spoold.records import BuildRecord, EndedBy, JobRecord, Outcome
 from spoold.tickets import State
 
 _BUILD_LINES = 10
@@ -79,14 +79,17 @@ def say_build(build: BuildRecord, output: str) -> list[str]:
 
 
 def say_end(job: str, state: State, record: JobRecord | None) -> str:
-    """``re100: done in 12 s``, ``re100: failed after 3 s: exit code 1``."""
+    """``re100: done in 12 s``, ``re100: failed after 3 s: exit code 1``.
+
+    RACE: ``state`` was seen before the result was there; the record is what counts.
+    """
     if record is None:
         return f"{job}: {state.value} without having run"
     took = _say_time(record.wall_s)
     again = f" (attempt {record.attempt})" if record.attempt > 1 else ""
-    if state is State.DONE:
+    if record.outcome is Outcome.DONE:
         return f"{job}: done in {took}{again}"
-    return f"{job}: {state.value} after {took}{again}{': ' if record.reason else ''}{record.reason}"
+    return f"{job}: {record.outcome.value} after {took}{again}{': ' if record.reason else ''}{record.reason}"
 
 
 def find_bad(report: RunReport) -> Sequence[RunJob]:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from distribute_cli.errors import NotFound
 from distribute_cli.pulling.archived import ArchivedBatch, read_results
 from distribute_cli.pulling.places import Place
 from distribute_cli.pulling.planning import PullFile
@@ -35,7 +36,7 @@ class RemoteFailed(DistributeError):
 
 
 def pull_remote(remote: Remote, wanted: Wanted, meter: Meter) -> PullReport:
-    """Raises RemoteFailed; what goes wrong with single files is in the report."""
+    """Raises RemoteFailed, NotFound; what goes wrong with single files is in the report."""
     if shutil.which("rsync") is None:
         raise RemoteFailed("there is no rsync on this machine", "", "type: sudo apt install rsync")
     with (
@@ -54,7 +55,7 @@ def pull_remote(remote: Remote, wanted: Wanted, meter: Meter) -> PullReport:
 
 
 def _fetch_records(remote: Remote, wanted: Wanted, folder: str) -> str:
-    """Where the batch is. Raises RemoteFailed."""
+    """Where the batch is. Raises RemoteFailed, NotFound."""
     for place in remote.candidates(wanted.namespace, wanted.batch):
         done = subprocess.run(
             records_argv(place, f"{folder}/"),
@@ -66,7 +67,7 @@ def _fetch_records(remote: Remote, wanted: Wanted, folder: str) -> str:
         if done.returncode != _NO_SUCH_PLACE:
             raise _explain(remote.name, done.returncode, done.stderr)
     key = f"{wanted.namespace}/{wanted.batch}"
-    raise RemoteFailed(
+    raise NotFound(
         f"there is no {key} in {remote.name}",
         "it was looked for as an export, a spool and an archive",
         "give the folder that schedule_jobs.sh is in, or the spool's, and the batch: NS/BATCH",

@@ -116,7 +116,7 @@ def test_a_folder_of_this_machine_will_do(ssh_lab: SshLab, spool: Path, tmp_path
 
 def test_what_is_not_there_is_told(ssh_lab: SshLab, spool: Path, tmp_path: Path) -> None:
     done = pull(ssh_lab, tmp_path, "--from", f"{ssh_lab.login}:{spool}", "lab/none")
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert f"there is no lab/none in {ssh_lab.login}:" in done.stderr
     assert "schedule_jobs.sh" in done.stderr
 

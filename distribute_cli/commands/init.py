@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,12 +79,13 @@ def describe_next_steps(root: Path) -> list[str]:
     """What to type after a spool was made, a line each."""
     from spoold.user_config import config_path
 
+    quoted = shlex.quote(str(root))
     return [
         "",
         "next, on each workstation:",
-        f"  nodewatch --spool {root} --scratch /var/tmp/nodewatch",
+        f"  nodewatch --spool {quoted} --scratch /var/tmp/nodewatch",
         "and for everybody who submits:",
-        f"  export DISTRIBUTE_SPOOL={root}",
+        f"  export DISTRIBUTE_SPOOL={quoted}",
         f"  (or for good: write the line `spool: {root}` into {config_path()})",
         "  distribute template python > jobs.yaml",
         "  distribute add jobs.yaml",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,6 @@ def _print(report: ExportReport, folder: Path, cluster: Cluster) -> None:
             say(clean(f"submitted {one.name} as job {one.id}"))
         say(f"see them: squeue --me; results appear in {folder}/archive")
     else:
-        say(clean(f"bring it to the cluster: {folder}/rsync_upload.sh"))
+        say(clean(f"bring it to the cluster: {shlex.quote(f'{folder}/rsync_upload.sh')}"))
         say("submit it there: ./schedule_jobs.sh")
         say(clean(f"fetch the results: {pull_command(f'{report.namespace}/{report.batch}', cluster)}"))

@@ -143,7 +143,7 @@ quoted="'${{destination//\\'/\\'\\\\\\'\\'}}'"
 ssh -- "$login" "mkdir -p -- $quoted"
 rsync --archive --hard-links --secluded-args --partial --exclude=/work --exclude=/{submitted} \\
     --info=progress2 --rsh=ssh -- ./ "$login:$destination/"
-echo "uploaded; now type: ssh $login, then there: $destination/schedule_jobs.sh"
+printf 'uploaded; now type: ssh %s, then there: %q\\n' "$login" "$destination/schedule_jobs.sh"
 """
 
 _README = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
@@ -82,14 +83,15 @@ def _explain(
     said: str, folder: Path, failed: Submission, submissions: Iterable[Submission], ids: dict[str, str]
 ) -> SubmissionFailed:
     rest = [one.name for one in submissions if one.name not in ids]
+    again = shlex.quote(f"{folder}/schedule_jobs.sh")
     return SubmissionFailed(
         f"sbatch would not take {failed.name}",
         said,
-        "\n  ".join(
+        "\n".join(
             [
                 f"submitted: {', '.join(f'{name} ({number})' for name, number in ids.items()) or 'nothing'}",
                 f"not submitted: {', '.join(rest)}",
-                f"to submit the rest, mend what sbatch says and type: {folder}/schedule_jobs.sh",
+                f"to submit the rest, mend what sbatch says and type: {again}",
             ]
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ def test_a_spool_with_the_settings_asked_for(run: Run, tmp_path: Path) -> None:
 def test_a_relative_path_is_shown_whole(run: Run) -> None:
     assert f"made a spool in {Path.cwd() / 'here'}" in run("init", "here").stdout
     assert open_spool(Path("here")).settings == Settings()
+
+
+def test_what_is_to_be_typed_next_is_quoted(run: Run, tmp_path: Path) -> None:
+    spool = tmp_path / "anna's $spool"
+    said = run("init", spool).stdout.splitlines()
+    (node,) = (line for line in said if "nodewatch" in line)
+    (export,) = (line for line in said if "export" in line)
+    assert shlex.split(node)[:3] == ["nodewatch", "--spool", str(spool)]
+    assert shlex.split(export) == ["export", f"DISTRIBUTE_SPOOL={spool}"]
 
 
 def test_a_spool_is_not_made_twice(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -177,12 +178,16 @@ def test_an_sbatch_that_fails_is_told_with_what_was_submitted(
     tmp_path: Path, refusing: dict[str, str]
 ) -> None:
     jobfile = write_batch(tmp_path / "src", CHAIN)
-    done = distribute("slurm", "out", jobfile, "--submit", cwd=tmp_path, env=refusing)
+    done = distribute("slurm", "o ut", jobfile, "--submit", cwd=tmp_path, env=refusing)
     assert done.returncode == 1
     assert "sbatch would not take two: sbatch: error: no such partition" in done.stderr
-    assert "submitted: one (1)" in done.stderr
-    assert "not submitted: two, three" in done.stderr
-    assert read_ids(tmp_path / "out") == {"one": "1"}
+    again = shlex.quote(f"{tmp_path / 'o ut'}/schedule_jobs.sh")
+    assert done.stderr.splitlines()[-3:] == [
+        "  submitted: one (1)",
+        "  not submitted: two, three",
+        f"  to submit the rest, mend what sbatch says and type: {again}",
+    ]
+    assert read_ids(tmp_path / "o ut") == {"one": "1"}
 
 
 def test_the_script_tells_the_same_and_goes_on_later(tmp_path: Path, refusing: dict[str, str]) -> None:
@@ -218,6 +223,9 @@ def test_uploading_makes_the_folder_at_the_other_end(ssh_lab: SshLab, one: Path,
     expected = {path.relative_to(folder) for path in folder.rglob("*")} - {Path("work"), Path("work/left")}
     assert {path.relative_to(far) for path in far.rglob("*")} == expected
     assert (far / "schedule_jobs.sh").stat().st_mode & 0o111
+    _, _, typed = done.stdout.rpartition(", then there: ")
+    said = subprocess.run(["bash", "-c", f"printf %s {typed}"], capture_output=True, text=True).stdout
+    assert said == str(far / "schedule_jobs.sh")
 
 
 def test_uploading_asks_for_what_it_was_not_told(ssh_lab: SshLab, one: Path, tmp_path: Path) -> None:

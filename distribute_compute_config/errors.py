@@ -21,3 +21,9 @@ class DistributeError(Exception):
     def __str__(self) -> str:
         text = f"{self.what}: {self.why}" if self.why else self.what
         return f"{text}\n  {self.hint}" if self.hint else text
+
+    @property
+    def line(self) -> str:
+        """All of it in one line, for a log or a table."""
+        said = f"{self.what}: {self.why}" if self.why else self.what
+        return " ".join((f"{said}; {self.hint}" if self.hint else said).split())

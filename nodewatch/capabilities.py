@@ -17,10 +17,15 @@ _SAME = {"cc": "gcc"}
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """The capabilities of a node; ``trouble`` says what is here and can't be used, empty if nothing."""
+    """The capabilities of a node; ``unusable`` is what is here and can't be used."""
 
     capabilities: frozenset[str]
-    trouble: str = ""
+    unusable: EngineUnusable | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why it can't be used, in one line; empty if all can."""
+        return self.unusable.line if self.unusable else ""
 
 
 def find_abilities(config: NodeConfig) -> Abilities:
@@ -30,12 +35,12 @@ def find_abilities(config: NodeConfig) -> Abilities:
     found.update(meant for program, meant in _SAME.items() if shutil.which(program))
     if config.gpus:
         found.add("gpu")
-    trouble = ""
+    unusable = None
     engine = None if CAPABILITY in config.without else find_engine()
     if engine:
         try:
             try_engine(engine)
             found.add(CAPABILITY)
         except EngineUnusable as error:
-            trouble = " ".join(str(error).split())
-    return Abilities(frozenset((found | config.capabilities) - config.without), trouble)
+            unusable = error
+    return Abilities(frozenset((found | config.capabilities) - config.without), unusable)

@@ -15,7 +15,7 @@ _FUSE = Path("/dev/fuse")
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib64")
 _POINTS = ("dev", "etc", "home", "proc", "sys", "tmp", "var/tmp")
 _LONGEST_S = 20.0
-_MEND = "install apptainer 1.1 or later, or take the capability from this node: --without apptainer"
+_MEND = "it must be 1.1 or later; what else it needs: docs/apptainer.md"
 
 
 class EngineUnusable(DistributeError):

@@ -58,7 +58,9 @@ def find_lacking(jobfile: JobFile, machine: Capacity) -> list[str]:
     if jobfile.apptainer and CAPABILITY not in found.capabilities:
         hint = "install apptainer 1.1 or later: https://apptainer.org/docs/admin/main/installation.html"
         none = f"there is no {join(BINARIES, last='or')} in PATH"
-        raise DistributeError("this machine can't run images", found.trouble or none, hint)
+        if found.unusable:
+            raise found.unusable
+        raise DistributeError("this machine can't run images", none, hint)
     return [one for one in jobfile.meta.capabilities if one not in found.capabilities]
 
 

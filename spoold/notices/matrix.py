@@ -43,7 +43,7 @@ def main() -> None:
     try:
         token = read_token(Path(order.token_file))
     except DistributeError as error:
-        answer = Outcome(Verdict.LATER, tell_line(str(error)), everybody=True)
+        answer = Outcome(Verdict.LATER, tell_line(error.line), everybody=True)
     else:
         answer = _hide(_deliver(order, token), token)
     print(json.dumps({**asdict(answer), "verdict": answer.verdict.value}))  # noqa: T201 - its output

@@ -80,7 +80,7 @@ class Teller:
         try:
             settings, trouble = read_settings(path), ""
         except DistributeError as error:
-            settings, trouble = Settings(), tell_line(str(error))
+            settings, trouble = Settings(), tell_line(error.line)
         if trouble and trouble != self._said:
             _log.error("nobody can be told anything: %s", trouble)
         self._said = trouble

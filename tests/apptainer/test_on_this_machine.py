@@ -58,3 +58,18 @@ def test_without_apptainer_nothing_is_made(
     _, err = desk.run(code=1)
     assert "this machine can't run images: there is no apptainer or singularity in PATH" in err
     assert not (desk.folder / "distribute-run").exists()
+
+
+def test_an_apptainer_that_fails_is_told_with_what_helps_here(
+    desk: Desk, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_batch(desk, image, "true")
+    program = tmp_path / "apptainer"
+    program.write_text("#!/bin/sh\necho 'FATAL:   no user namespaces' >&2; exit 255\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    _, err = desk.run(code=1)
+    assert err.splitlines()[-2:] == [
+        "error: apptainer can't run images: FATAL: no user namespaces",
+        "  it must be 1.1 or later; what else it needs: docs/apptainer.md",
+    ]

@@ -300,7 +300,7 @@ def test_settings_that_are_wrong_delay_and_are_told(
         teller.tell_all()
         teller.tell_all()
     assert caplog.text.count("nobody can be told") == 1
-    assert "chmod 600 token" in scene.all(Box.WAITING)[0].trouble
+    assert "others may read it; type: chmod 600 token" in scene.all(Box.WAITING)[0].trouble
     teller.tell_all()
     assert scene.counts() == (0, 1, 0)
 

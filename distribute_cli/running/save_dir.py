@@ -57,6 +57,10 @@ class SaveDir:
         except FileExistsError:
             self._require_ours(clean)
             self._require_dispensable(needed)
+        except OSError as error:
+            raise SaveDirRefused(
+                f"{self.path} can't be made", f"{error.filename}: {error.strerror}", "give another --save-dir"
+            ) from error
         self._take()
         self._empty()
         if not is_local(self.path):

@@ -327,6 +327,12 @@ def test_neither_home_nor_the_working_folder_is_emptied(
     assert (desk.folder / JOB_FILE).exists() and home.exists()
 
 
+def test_a_folder_that_can_not_be_made_is_told(desk: Desk) -> None:
+    desk.batch({"one": "true"})
+    _, err = desk.run("--save-dir", "/proc/mine", code=1)
+    assert "error: /proc/mine can't be made: " in err and "give another --save-dir" in err
+
+
 # While it goes on
 
 

@@ -130,6 +130,7 @@ _MODULES = {
     "templates": ("template",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> object:

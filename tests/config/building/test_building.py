@@ -42,6 +42,12 @@ def test_every_parameter_and_every_error_is_documented(name: str) -> None:
     assert re.search(r"^Raises WrongType\b", text, re.M), name
 
 
+def test_all_names_can_be_imported_at_once() -> None:
+    names: dict[str, object] = {}
+    exec("from distribute_compute_config import *", names)
+    assert {*FUNCTIONS, "ApptainerConfig", "Meta"} <= names.keys()
+
+
 @pytest.mark.parametrize("keys", [keywords.BatchKeywords, keywords.JobKeywords, keywords.SlurmKeywords])
 def test_every_keyword_is_documented(keys: type) -> None:
     for name in keys.__annotations__:

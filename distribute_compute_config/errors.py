@@ -19,8 +19,8 @@ class DistributeError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        text = f"{self.what}: {self.why}" if self.why else self.what
-        return f"{text}\n  {self.hint}" if self.hint else text
+        said = f"{self.what}: {self.why}" if self.why else self.what
+        return "\n  ".join([said, *self.hint.splitlines()])
 
     @property
     def line(self) -> str:

@@ -89,7 +89,9 @@ def say_end(job: str, state: State, record: JobRecord | None) -> str:
     again = f" (attempt {record.attempt})" if record.attempt > 1 else ""
     if record.outcome is Outcome.DONE:
         return f"{job}: done in {took}{again}"
-    return f"{job}: {record.outcome.value} after {took}{again}{': ' if record.reason else ''}{record.reason}"
+    # Of a cancelled job it begins with that word, for tables that don't have it beside it.
+    reason = record.reason.removeprefix(f"{record.outcome.value}: ")
+    return f"{job}: {record.outcome.value} after {took}{again}{': ' if reason else ''}{reason}"
 
 
 def find_bad(report: RunReport) -> Sequence[RunJob]:

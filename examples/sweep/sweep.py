@@ -38,7 +38,12 @@ def main() -> None:
     distribute.write_config_to_file(batch, "pendulum.yaml")
     if arguments.dry:
         return
-    ended = distribute.submit(batch).wait(progress=show)
+    try:
+        ended = distribute.submit(batch).wait(progress=show)
+    except distribute.DistributeError as error:
+        parser.exit(1, f"error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, f"\nthe batch goes on; to end it: distribute kill examples/{arguments.name}\n")
     print(f"\n{ended.done} done, {ended.failed} failed; fetch the results: distribute pull pendulum.yaml")
 
 

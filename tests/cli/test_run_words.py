@@ -14,6 +14,7 @@ from spoold.tickets import State
     ("outcome", "reason", "said"),
     [
         (Outcome.DONE, "", "one: done in 2.0 s"),
+        (Outcome.CANCELLED, "cancelled: it was ended", "one: cancelled after 2.0 s: it was ended"),
         (Outcome.FAILED, "exit code 1", "one: failed after 2.0 s: exit code 1"),
     ],
 )

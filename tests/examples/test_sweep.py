@@ -52,6 +52,14 @@ def results(typed: Sandbox) -> Path:
     return typed.home / "distribute-results" / "examples" / "pendulum"
 
 
+def test_a_name_that_is_taken_is_told_without_a_traceback(typed: Sandbox) -> None:
+    said = typed.do(Step("python3 examples/sweep/sweep.py", (), exit_code=1))
+    assert said.splitlines()[-2:] == [
+        "error: examples/pendulum is there already: a name is used once",
+        "  give this batch another batch_name, or look at the first: distribute status examples/pendulum",
+    ]
+
+
 def test_a_hundred_jobs_ran_side_by_side_on_both_nodes(typed: Sandbox) -> None:
     lab = typed.lab
     records = [

@@ -155,5 +155,5 @@ _README = """\
 
 Results appear in `archive/`, one folder a job, whole or not at all. What Slurm and the runner say of a job is
 in `jobs/JOB/slurm-ID.out`, what the job itself prints in its `stdout.txt` and `stderr.txt`; while it runs, in
-`work/JOB.out/`. Nothing is needed on the cluster but `sbatch`, `bash` and a `python3` from 3.6 on.
+`work/JOB~out/`. Nothing is needed on the cluster but `sbatch`, `bash` and a `python3` from 3.6 on.
 {notes}"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import json
 import os
 import signal
@@ -159,6 +160,104 @@ def test_the_next_attempt_goes_on_from_what_was_saved(tmp_path: Path, number: in
     assert record(folder)["outcome"] == "done"
 
 
+CHECKPOINTING = (
+    "cat input/resume/x 2>/dev/null && exit; echo saved >distribute_save/x; kill -TERM $PPID; sleep 20"
+)
+
+
+def die_in(folder: Path, function: str) -> None:
+    """Run the job as if the runner were killed when it comes to this function of one of its modules."""
+    module, _, name = function.partition(".")
+    text = (
+        "import os, sys; sys.path.insert(0, '.'); sys.argv[1:] = ['job', 'j']\n"
+        f"import runner.__main__ as main, runner.{module} as one\n"
+        f"one.{name} = lambda *a, **k: os._exit(137)\n"
+        "main.main(sys.argv[1:])"
+    )
+    done = subprocess.run([sys.executable, "-B", "-c", text], cwd=folder, capture_output=True, timeout=60)
+    assert done.returncode == 137, done.stderr.decode()
+
+
+@pytest.mark.parametrize("function", ["archiving._write_record", "archiving._flush", "attempts._keep_resume"])
+def test_a_kill_while_a_result_is_archived_keeps_what_was_saved(tmp_path: Path, function: str) -> None:
+    folder = make(tmp_path, CHECKPOINTING, "resume: true")
+    die_in(folder, function)
+    assert run(folder)[0] == 0
+    assert (result(folder) / "stdout.txt").read_text() == "saved\n"
+    assert list((folder / "archive/.staging/lab/b").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_attempt_that_saved_nothing_hands_on_what_it_was_given(tmp_path: Path, number: int) -> None:
+    go, saved = tmp_path / "go", "test -e input/resume || echo saved >distribute_save/x"
+    command = f"test -e {go} && exec cat input/resume/x; {saved}; touch ready; sleep 1000"
+    folder = make(tmp_path, command, "resume: true")
+    for _ in range(2):
+        with running(folder, "job", "j") as process:
+            wait_until((folder / "work/j/ready").exists)
+            process.send_signal(number)
+            process.wait(20)
+        for pid, _ in find_runs(folder):
+            os.kill(pid, signal.SIGKILL)
+        (folder / "work/j/ready").unlink(missing_ok=True)
+    go.touch()
+    assert run(folder)[0] == 0
+    assert (result(folder) / "stdout.txt").read_text() == "saved\n"
+
+
+def test_a_saved_file_keeps_its_name_for_the_next_attempt(tmp_path: Path) -> None:
+    command = "ls input/resume 2>/dev/null && exit; touch distribute_save/stdout.txt distribute_save/saved-a"
+    folder = make(tmp_path, f"{command}; kill -TERM $PPID; sleep 20", "resume: true")
+    assert run(folder)[0] == 128 + signal.SIGTERM
+    assert run(folder)[0] == 0
+    assert (result(folder) / "stdout.txt").read_text() == "saved-a\nstdout.txt\n"
+
+
+def test_what_was_submitted_twice_runs_once_at_a_time(tmp_path: Path) -> None:
+    folder = make(tmp_path, f"touch ready; until [ -e {tmp_path}/go ]; do sleep 0.1; done; echo end")
+    with running(folder, "job", "j", SLURM_JOB_ID="7") as first:
+        wait_until((folder / "work/j/ready").exists)
+        code, said = run(folder, SLURM_JOB_ID="8")
+        assert (code, said) == (
+            1, f"j isn't begun: Slurm job 7 does the same; if that one is gone, remove {folder}/work/.locks/j\n"
+        )  # fmt: skip
+        assert (folder / "work/j/ready").exists()
+        (tmp_path / "go").touch()
+        assert first.wait(20) == 0
+    assert (result(folder) / "stdout.txt").read_text() == "end\n"
+    assert run(folder, SLURM_JOB_ID="8") == (0, "j is done already\n")
+
+
+def test_the_lock_of_a_machine_that_died_stops_no_requeued_job(tmp_path: Path) -> None:
+    folder = make(tmp_path, "echo x")
+    lock = folder / "work/.locks/j"
+    lock.parent.mkdir()
+    lock.write_text("7")
+    with lock.open("r+") as opened:
+        fcntl.lockf(opened, fcntl.LOCK_EX)
+        assert run(folder, SLURM_JOB_ID="8")[0] == 1
+        assert run(folder, SLURM_JOB_ID="7")[0] == 0
+
+
+def test_a_folder_without_a_record_is_told_before_hours_are_spent(tmp_path: Path) -> None:
+    folder = make(tmp_path, f"touch {tmp_path}/ran")
+    result(folder).mkdir(parents=True)
+    (result(folder) / "x").touch()
+    assert run(folder) == (
+        1, f"j isn't begun: {result(folder)} is in the way of its result, and has no .job.json; move it away\n"
+    )  # fmt: skip
+    assert not (tmp_path / "ran").exists()
+
+
+def test_jobs_with_odd_names_are_kept_apart(tmp_path: Path) -> None:
+    """``j.out`` is a job of its own, not where ``j`` prints."""
+    folder = make(tmp_path, "echo j")
+    (folder / "work/j.out").mkdir()
+    (folder / "work/j.out/theirs").touch()
+    assert run(folder)[0] == 0
+    assert (folder / "work/j.out/theirs").exists()
+
+
 def test_without_resume_it_begins_anew(tmp_path: Path) -> None:
     folder = make(tmp_path, "ls input; ls -A distribute_save")
     (folder / "work/j/distribute_save").mkdir(parents=True)
@@ -228,4 +327,4 @@ def test_links_closed_folders_and_odd_names_are_archived(tmp_path: Path, locale:
     }
     assert {path: (archived / path).stat().st_size for path in files} == files
     assert sorted(one.partition(":")[0] for one in record(folder)["skipped"]) == ["broken", "folder", "out"]
-    assert not list((folder / "work").iterdir())
+    assert [path.name for path in (folder / "work").iterdir()] == [".locks"]

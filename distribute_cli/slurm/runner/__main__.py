@@ -8,7 +8,8 @@ from typing import List
 
 from .archiving import keep_build_output
 from .attempts import run_job
-from .records import Batch, read_batch, read_job
+from .holding import hold
+from .records import Batch, NotBegun, read_batch, read_job
 from .running import Task, run
 from .surroundings import make_environment, name_node
 from .trees import make_tree, remove
@@ -20,10 +21,13 @@ def main(arguments: List[str]) -> int:
     sys.stdout = io.TextIOWrapper(sys.stdout.buffer, "utf-8", "backslashreplace", line_buffering=True)
     batch = read_batch(os.getcwd())
     what = arguments[0]
-    if what == "build":
-        return _build(batch)
-    name = arguments[1] if what == "job" else _read_task(arguments[1])
-    return run_job(batch, read_job(batch, name))
+    name = "" if what == "build" else arguments[1] if what == "job" else _read_task(arguments[1])
+    try:
+        hold(batch.lock(name))
+        return run_job(batch, read_job(batch, name)) if name else _build(batch)
+    except NotBegun as error:
+        print(f"{name or what} isn't begun: {error}")
+        return 1
 
 
 def _read_task(path: str) -> str:

@@ -5,9 +5,9 @@ import json
 import os
 import shutil
 import stat
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .records import RECORD_NAME, Batch, read_record
+from .records import RECORD_NAME, Batch, NotBegun, read_record
 from .trees import remove
 
 STDOUT, STDERR = "stdout.txt", "stderr.txt"
@@ -37,18 +37,38 @@ def set_aside(batch: Batch, job: str, attempt: int) -> None:
     os.rename(os.path.join(batch.archive, job), os.path.join(batch.archive, f"{job}~{attempt}"))
 
 
-def archive(batch: Batch, record: Dict[str, Any], output: Tuple[str, str], save: str, name: str) -> None:
-    """Move a result to ``name`` in the archive, whole and by one rename. ``record`` lacks its files."""
+def require_free(batch: Batch, job: str, record: Optional[Dict[str, Any]]) -> None:
+    """Raises NotBegun where a folder that is no result would be in the way of one."""
+    folder = os.path.join(batch.archive, job)
+    if record is None and os.path.lexists(folder):
+        raise NotBegun(f"{folder} is in the way of its result, and has no {RECORD_NAME}; move it away")
+
+
+def clear_staging(batch: Batch, job: str) -> None:
+    """Remove what a runner left that died while it archived a result of the job."""
+    folder = os.path.dirname(batch.staging(job))
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        if name.startswith(job + "~"):
+            remove(os.path.join(folder, name))
+
+
+def archive(
+    batch: Batch, record: Dict[str, Any], output: Tuple[str, str], save: str, name: str, keep: bool
+) -> None:
+    """Move a result to ``name`` in the archive, whole and by one rename. ``record`` lacks its files.
+
+    With ``keep``, what is in ``save`` stays there too.
+    """
     staging = batch.staging("{job}~{attempt}@{node}".format(**record))
     remove(staging)
     os.makedirs(staging)
     os.makedirs(batch.archive, exist_ok=True)
-    files = [_add(path, staging, called) for path, called in zip(output, (STDOUT, STDERR))]
-    saved = list(_walk(save))
+    files = [_add(path, staging, called, _rename) for path, called in zip(output, (STDOUT, STDERR))]
+    saved, bring = list(_walk(save)), _link if keep else _rename
     # A link leads to a file that is moved afterwards.
     saved_first = sorted(saved, key=lambda one: not one.linked)
     added = {
-        one.path: _add(one.real, staging, archived_name(one.path), one.linked)
+        one.path: _add(one.real, staging, archived_name(one.path), None if one.linked else bring)
         for one in saved_first
         if not one.refusal
     }
@@ -67,6 +87,12 @@ def archived_name(path: str) -> str:
     return _PREFIX + path if first in _RESERVED else path
 
 
+def saved_name(archived: str) -> str:
+    """What a file was called in ``distribute_save``."""
+    plain = archived[len(_PREFIX) :] if archived.startswith(_PREFIX) else archived
+    return plain if archived_name(plain) == archived else archived
+
+
 def keep_build_output(batch: Batch, output: str, node: str) -> None:
     """What the first build on this node printed stays, as in a spool."""
     target = os.path.join(batch.archive, f"{batch.batch}_build_output-{node}.txt")
@@ -76,12 +102,12 @@ def keep_build_output(batch: Batch, output: str, node: str) -> None:
         os.rename(output, target)
 
 
-def _add(source: str, folder: str, name: str, linked: bool = False) -> Dict[str, Any]:
-    """Move a file, or copy what a link leads to, and describe it."""
+def _add(source: str, folder: str, name: str, bring: Optional[Callable[[str, str], bool]]) -> Dict[str, Any]:
+    """Have ``bring`` put a file where it belongs, or copy it where that can't be done, and describe it."""
     target = os.path.join(folder, name)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     executable = os.stat(source).st_mode & stat.S_IXUSR
-    if linked or not _rename(source, target):
+    if bring is None or not bring(source, target):
         shutil.copyfile(source, target)
     os.chmod(target, 0o755 if executable else 0o644)
     digest, size = hashlib.sha256(), 0
@@ -97,6 +123,15 @@ def _rename(source: str, target: str) -> bool:
     """False where the job closed the folder that it is in."""
     try:
         os.rename(source, target)
+    except OSError:
+        return False
+    return True
+
+
+def _link(source: str, target: str) -> bool:
+    """A second name; False where the file system gives none."""
+    try:
+        os.link(source, target)
     except OSError:
         return False
     return True

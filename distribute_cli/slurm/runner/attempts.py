@@ -6,7 +6,16 @@ import signal
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from .archiving import STDERR, STDOUT, archive, list_attempts, set_aside
+from .archiving import (
+    STDERR,
+    STDOUT,
+    archive,
+    clear_staging,
+    list_attempts,
+    require_free,
+    saved_name,
+    set_aside,
+)
 from .records import QUOTED_TREE, ROOT, TREE, Batch, Job
 from .running import Ended, Task, run
 from .surroundings import count_cores, hide_machine, make_environment
@@ -24,6 +33,7 @@ def run_job(batch: Batch, job: Job) -> int:
     if before and before["outcome"] == "done":
         print(f"{job.job} is done already")
         return 0
+    require_free(batch, job.job, before)
     if job.on_evict:
         # Where it comes while files are copied, it waits until the job runs.
         signal.pthread_sigmask(signal.SIG_BLOCK, {getattr(signal, job.on_evict)})
@@ -32,6 +42,7 @@ def run_job(batch: Batch, job: Job) -> int:
     if before:
         set_aside(batch, job.job, before["attempt"])
         kept.append(before["attempt"])
+    clear_staging(batch, job.job)
     _make(batch, tree)
     attempt, left = max(kept or [0]) + 1, job.retries
     while True:
@@ -40,13 +51,16 @@ def run_job(batch: Batch, job: Job) -> int:
         again = verdict.outcome == "failed" and ended.stopped != "killed" and left > 0
         name = f"{job.job}~{attempt}" if again else job.job
         record = make_record(batch, job, attempt, ended, verdict)
-        archive(batch, record, _output(tree), os.path.join(tree, SAVE), name)
+        # A crash meanwhile must leave what the next attempt goes on from.
+        archive(batch, record, _output(tree), os.path.join(tree, SAVE), name, keep=job.resume)
         print(f"{job.job}, attempt {attempt}: {verdict.outcome} {verdict.reason}", flush=True)
         if not again:
             break
         attempt, left, resume = attempt + 1, left - 1, ""
+    if job.resume and ended.stopped:
+        _keep_resume(tree)
     remove(tree)
-    remove(tree + ".out")
+    remove(_output_folder(tree))
     return _exit_code(ended, verdict)
 
 
@@ -55,27 +69,62 @@ def _make(batch: Batch, tree: str) -> None:
         copy_built(batch, tree)
     else:
         make_tree(batch, tree)
-    remove(tree + ".out")
-    os.makedirs(tree + ".out")
+    remove(_output_folder(tree))
+    os.makedirs(_output_folder(tree))
+
+
+def _output_folder(tree: str) -> str:
+    # No job can be called so.
+    return tree + "~out"
 
 
 def _output(tree: str) -> Tuple[str, str]:
-    return os.path.join(tree + ".out", STDOUT), os.path.join(tree + ".out", STDERR)
+    folder = _output_folder(tree)
+    return os.path.join(folder, STDOUT), os.path.join(folder, STDERR)
 
 
 def _find_saves(batch: Batch, job: Job, tree: str, record: Optional[Dict[str, Any]]) -> str:
-    """A copy of what an interrupted attempt saved, if the job wants to go on from that; else nothing."""
-    target = tree + ".resume"
+    """A copy of what an interrupted attempt saved, if the job wants to go on from that; else nothing.
+
+    ``record`` is of the newest attempt, if that one was archived.
+    """
+    target = _resume_folder(tree)
     if not job.resume:
         return ""
-    left = os.path.join(tree, SAVE)
-    if os.path.isdir(left) and os.listdir(left):
-        # Its machine died, or Slurm ended it with SIGKILL.
-        remove(target)
-        os.rename(left, target)
-    elif record and record["ending"] in ("killed", "time-limit"):
+    if record and record["ending"] in ("killed", "time-limit"):
         _copy_saves(os.path.join(batch.archive, job.job), record, target)
+    elif not record:
+        # Its machine died, or Slurm ended it with SIGKILL; maybe before it had saved anything itself.
+        _take_first((os.path.join(tree, SAVE), _given(tree)), target)
     return target if os.path.isdir(target) else ""
+
+
+def _keep_resume(tree: str) -> None:
+    """An attempt that was ended before it had saved anything hands on what it was given itself."""
+    if not _holds_anything(os.path.join(tree, SAVE)):
+        _take_first((_given(tree),), _resume_folder(tree))
+
+
+def _take_first(folders: Tuple[str, ...], target: str) -> None:
+    """Rename the first of them that holds anything."""
+    for folder in folders:
+        if _holds_anything(folder):
+            remove(target)
+            os.rename(folder, target)
+            return
+
+
+def _holds_anything(folder: str) -> bool:
+    """Whether it is a folder with something in it; a job may have removed it, or put a link there."""
+    return os.path.isdir(folder) and not os.path.islink(folder) and bool(os.listdir(folder))
+
+
+def _resume_folder(tree: str) -> str:
+    return tree + "~resume"
+
+
+def _given(tree: str) -> str:
+    return os.path.join(tree, "input", "resume")
 
 
 def _copy_saves(folder: str, record: Dict[str, Any], target: str) -> None:
@@ -83,7 +132,7 @@ def _copy_saves(folder: str, record: Dict[str, Any], target: str) -> None:
     if saved:
         remove(target)
     for path in saved:
-        place = os.path.join(target, path)
+        place = os.path.join(target, saved_name(path))
         os.makedirs(os.path.dirname(place), exist_ok=True)
         shutil.copy(os.path.join(folder, path), place)
 

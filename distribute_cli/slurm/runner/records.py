@@ -9,6 +9,10 @@ RECORD_NAME = ".job.json"
 TREE, QUOTED_TREE, ROOT = "\x01tree\x01", "\x01:tree\x01", "\x01root\x01"
 
 
+class NotBegun(Exception):
+    """A job isn't begun; the message says why."""
+
+
 class Batch(NamedTuple):
     """``export.json``. ``links``: a job finds its inputs beside ``input/`` too."""
 
@@ -39,6 +43,10 @@ class Batch(NamedTuple):
     def work(self, job: str) -> str:
         """The tree that a job runs in."""
         return os.path.join(self.root, "work", job)
+
+    def lock(self, job: str) -> str:
+        """Whoever runs the job, or for ``""`` the build, has it locked."""
+        return os.path.join(self.root, "work", ".locks", job or "(build)")
 
     def staging(self, name: str) -> str:
         return os.path.join(self.root, "archive", ".staging", self.namespace, self.batch, name)

@@ -113,8 +113,8 @@ def _export(jobfile: Path, target: Path, cluster: Cluster, as_array: bool, repla
 
     loaded = load_with_inputs(jobfile, known_jobs_max())
     require_sections(loaded.jobfile)
-    require_free(target, replace)
     base = jobfile.absolute().parent
+    require_free(target, replace, [jobfile, *(base / one.path for one in loaded.inputs())])
     image = look_at_image(loaded, base)
     if image.doubt:
         tell(f"warning: {image.doubt}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -62,12 +63,14 @@ def runner_texts() -> Mapping[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
 
 
-def require_free(target: Path, replace: bool) -> None:
-    """Raises InTheWay unless ``target`` may be made: nothing, or with ``replace`` an export, is there."""
+def require_free(target: Path, replace: bool, needed: Iterable[Path] = ()) -> None:
+    """Raises InTheWay unless ``target`` may be made: nothing, or with ``replace`` an export, is there.
+
+    None of the ``needed`` files may be in what would be removed.
+    """
     if not os.path.lexists(target):
         return
-    ours = not target.is_symlink() and (target / MANIFEST).is_file()
-    if not ours:
+    if not _is_export(target):
         raise InTheWay(
             f"{target} is there already", "it is no export, and is left as it is", "give another folder"
         )
@@ -76,6 +79,22 @@ def require_free(target: Path, replace: bool) -> None:
         raise InTheWay(
             f"{target} is there already", why, "give another folder, or add --replace to remove it"
         )
+
+    real = target.resolve()
+    for path in needed:
+        if path.resolve().is_relative_to(real):
+            raise InTheWay(f"{target} can't be replaced", f"{path} is in it", "give another folder")
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether we made it: others too have files that are called as its manifest is."""
+    if folder.is_symlink() or not (folder / "schedule_jobs.sh").is_file():
+        return False
+    try:
+        found = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"format", "namespace", "batch", "version"} <= set(found)
 
 
 def _fill(export: Export, base: Path, folder: Path, progress: Progress) -> None:

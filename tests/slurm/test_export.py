@@ -59,7 +59,7 @@ def test_one_content_is_there_once(tmp_path: Path) -> None:
     assert len({(folder / f"jobs/j{n}/input/a.txt").stat().st_ino for n in (1, 2, 3)}) == 1
 
 
-@pytest.mark.parametrize("what", ["file", "folder", "empty folder", "link", "export"])
+@pytest.mark.parametrize("what", ["file", "folder", "empty folder", "link", "export", "other export"])
 def test_what_is_there_is_left_as_it_is(one: Path, tmp_path: Path, what: str) -> None:
     target = tmp_path / "out"
     if what == "file":
@@ -70,7 +70,9 @@ def test_what_is_there_is_left_as_it_is(one: Path, tmp_path: Path, what: str) ->
         export(one, target)
     else:
         target.mkdir()
-        if what == "folder":
+        if what == "other export":
+            (target / "export.json").write_text('{"version": 5, "namespace": "x"}')
+        if what != "empty folder":
             (target / "mine").write_text("mine")
     before = tree(tmp_path)
     done = distribute("slurm", target, one, cwd=tmp_path)
@@ -88,6 +90,16 @@ def test_an_earlier_export_can_be_replaced(one: Path, tmp_path: Path) -> None:
     (folder / "jobs/one/slurm-1.out").touch()
     export(one, tmp_path / "out", "--replace")
     assert not (folder / "jobs/one/slurm-1.out").exists()
+
+
+def test_an_export_with_the_job_file_in_it_is_not_replaced(one: Path, tmp_path: Path) -> None:
+    folder = export(one, tmp_path / "out")
+    moved = one.parent.rename(folder / "src") / one.name
+    before = tree(tmp_path)
+    done = distribute("slurm", folder, moved, "--replace", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{folder} can't be replaced: {moved} is in it" in done.stderr
+    assert tree(tmp_path) == before
 
 
 def test_a_batch_without_a_section_is_told_the_least(one: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from distribute_cli.slurm import runner
 from distribute_cli.slurm.runner import archiving
+from distribute_cli.slurm.runner.surroundings import hide_machine
 from spoold import publication
 from tests.lab import program
 from tests.slurm.exporting import export, write_batch
@@ -247,6 +248,11 @@ def test_a_folder_without_a_record_is_told_before_hours_are_spent(tmp_path: Path
         1, f"j isn't begun: {result(folder)} is in the way of its result, and has no .job.json; move it away\n"
     )  # fmt: skip
     assert not (tmp_path / "ran").exists()
+
+
+def test_no_container_gets_what_submits_in_the_users_name() -> None:
+    given = {"SLURM_JWT": "eyJ", "SLURM_JOB_ID": "7", "AWS_SECRET_ACCESS_KEY": "x", "APPTAINERENV_X": "y"}
+    assert hide_machine(given) == {"SLURM_JOB_ID": "7"}
 
 
 def test_jobs_with_odd_names_are_kept_apart(tmp_path: Path) -> None:

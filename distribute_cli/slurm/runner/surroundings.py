@@ -12,6 +12,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 _PASSED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "CUDA_VISIBLE_DEVICES")
 _OURS = ("PYTHONUNBUFFERED", *_THREADS)
 _PREFIXES = ("DISTRIBUTE_", "SLURM_")
+#: Who has it can submit in the user's name.
+_SECRET = "SLURM_JWT"
 
 
 def make_environment(batch: Batch, job: str, attempt: int, tree: str) -> Dict[str, str]:
@@ -36,6 +38,7 @@ def hide_machine(environment: Dict[str, str]) -> Dict[str, str]:
     """What a job in a container gets of it: what a node gives, and what Slurm says."""
     known = {name: environment[name] for name in (*_PASSED, *_OURS) if name in environment}
     known.update((name, value) for name, value in environment.items() if name.startswith(_PREFIXES))
+    known.pop(_SECRET, None)
     return known
 
 

@@ -6,7 +6,8 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -15,6 +16,7 @@ from spoold.records import Input
 from spoold.spool import Spool
 
 _PIECE_BYTES = 1 << 20
+_COMING = "."
 #: The cache is on another disk, or on one without hard links, or there are 65,000 of them.
 _NO_SECOND_NAME = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK}
 
@@ -26,7 +28,7 @@ class CorruptObject(DistributeError):
 class Cache:
     """A folder of at most ``most_bytes``, the longest unused objects going first; for several threads.
 
-    What is lent out stays, however full it is.
+    What is lent out stays, however full it is. One process at a time has it.
     """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
@@ -34,6 +36,8 @@ class Cache:
         self._fetching: dict[str, Lock] = {}
         self._making_room = Lock()
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f"{_COMING}*"):
+            left.unlink()
 
     def fetch(self, spool: Spool, wanted: Input) -> Path:
         """The object's path here. Raises CorruptObject, or OSError if there is no room for it."""
@@ -71,19 +75,28 @@ class Cache:
     def make_room(self, size_bytes: int, keep: Iterable[str] = ()) -> None:
         """Remove the longest unused objects until ``size_bytes`` more fit."""
         with self._making_room:
-            entries = [(entry.stat(), entry) for entry in os.scandir(self._folder)]
+            entries = list(_look(self._folder))
             total = sum(info.st_size for info, _ in entries)
             for info, entry in sorted(entries, key=lambda one: one[0].st_mtime):
                 if total + size_bytes <= self._most_bytes:
                     return
-                if entry.name not in keep and info.st_nlink == 1:
+                # RACE: what another thread brings isn't there yet, and can't be removed.
+                coming = entry.name.startswith(_COMING)
+                if entry.name not in keep and info.st_nlink == 1 and not coming:
                     os.unlink(entry.path)
                     total -= info.st_size
 
 
+def _look(folder: Path) -> Iterator[tuple[os.stat_result, os.DirEntry[str]]]:
+    for entry in os.scandir(folder):
+        # RACE: what another thread brings gets its name just now.
+        with suppress(FileNotFoundError):
+            yield entry.stat(), entry
+
+
 def copy_checked(source: Path, target: Path, sha256: str) -> None:
     """Copy a file of the spool to this node's disk. Raises CorruptObject if it doesn't fit ``sha256``."""
-    private = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    private = target.with_name(f"{_COMING}{target.name}.{secrets.token_hex(4)}")
     digest = hashlib.sha256()
     try:
         with open(source, "rb", buffering=0) as old, open(private, "xb", buffering=0) as new:

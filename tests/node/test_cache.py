@@ -65,6 +65,24 @@ def test_what_is_lent_stays_and_is_there_once(spool: Spool, tmp_path: Path) -> N
         cache.lend(spool, image, tmp_path / "nowhere" / "lent")
 
 
+def test_what_comes_is_not_removed_for_what_others_want(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path / "cache", most_bytes=15)
+    image, rename = put(spool, tmp_path, "a" * 10), os.rename
+
+    def make_room_first(source: Path, target: Path) -> None:
+        cache.make_room(10)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", make_room_first)
+    assert cache.fetch(spool, image).read_text() == "a" * 10
+    # What a daemon left that was killed goes.
+    (tmp_path / "cache" / f".{image.sha256}.left").touch()
+    Cache(tmp_path / "cache", most_bytes=15)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [image.sha256]
+
+
 def test_a_cache_on_another_disk_lends_too(
     spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

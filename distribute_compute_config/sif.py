@@ -38,7 +38,8 @@ _ADD_APP = (
 _TEXT = frozenset(range(32, 256)) | frozenset(b"\t\n\r\f")
 _APPS_SHOWN = 5
 _MOST_DESCRIPTORS = 10_000
-_MOST_METADATA_BYTES = 16 << 20
+#: Those of usual images have some KiB; parsed, JSON takes thirty times its size.
+_MOST_METADATA_BYTES = 1 << 20
 #: As ``uname -m`` says it. Those of 32 bits run on the machines of 64 bits, too: they ask for none.
 ARCHITECTURES = {
     b"02": "x86_64",

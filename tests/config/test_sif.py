@@ -35,6 +35,12 @@ def test_one_that_says_nothing_of_its_apps_is_let_in(tmp_path: Path) -> None:
     require_app(image)
 
 
+def test_one_that_says_too_much_is_not_read_into_memory(tmp_path: Path) -> None:
+    """Its JSON would take some hundred MiB there."""
+    image = read(write_sif(tmp_path / "a.sif", apps=(f"a{number}" for number in range(200_000))))
+    assert image.apps is None
+
+
 @pytest.mark.parametrize(
     ("apps", "has"),
     [((), "it has none at all"), (("b", "a"), "it has a, b"), (("a\nb",), "it has 'a\\nb'")],

@@ -273,7 +273,8 @@ def _explain(status: int, code: str, text: str, retry_after_ms: Any, what: str) 
     """What follows from an error: is there another time, and for whom."""
     why = tell_line(f"{what}: {code or f'HTTP status {status}'}{': ' if text else ''}{text}")
     if status == 429 or code == "M_LIMIT_EXCEEDED":
-        known = isinstance(retry_after_ms, int | float)
+        # Python's JSON knows NaN, after which no time would be late enough.
+        known = isinstance(retry_after_ms, int | float) and retry_after_ms >= 0
         after_s = retry_after_ms / 1000 if known else None
         return HomeServerError(Outcome(Verdict.LATER, why, everybody=True, retry_after_s=after_s), code)
     # A token can be mended, and so can a server.

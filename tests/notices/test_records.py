@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from spoold.notices.records import is_due, is_notice_name, make_notice, rest_s
+from spoold.notices.rooms import _explain
 from spoold.records import BatchHeader
 from spoold.tickets import State, Ticket
 
@@ -33,6 +35,11 @@ def test_each_end_of_a_batch_has_its_own() -> None:
 def test_a_batch_that_took_anothers_name_has_its_own() -> None:
     other = replace(HEADER, id="drop-2")
     assert make_notice(HEADER, LATEST, 5.0).name != make_notice(other, LATEST, 5.0).name
+
+
+@pytest.mark.parametrize(("given", "known"), [(2000, 2.0), (float("nan"), None), (-1, None), ("x", None)])
+def test_a_home_server_that_talks_nonsense_silences_nobody_for_ever(given: Any, known: float | None) -> None:
+    assert _explain(429, "M_LIMIT_EXCEEDED", "", given, "it").outcome.retry_after_s == known
 
 
 def test_names() -> None:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from distribute_cli.errors import NotFound
+from distribute_cli.output import clean
 from distribute_cli.pulling.archived import ArchivedBatch, read_results
 from distribute_cli.pulling.places import Place
 from distribute_cli.pulling.planning import PullFile
@@ -107,7 +108,8 @@ def _watch(process: subprocess.Popen[bytes], advance: Callable[[int], None]) -> 
 
 
 def _explain(what: str, code: int, said: str) -> RemoteFailed:
-    lines = "\n  ".join(line for line in said.strip().splitlines()[-5:])
+    # Whatever the other machine says, it mustn't steer this terminal.
+    lines = "\n  ".join(map(clean, said.strip().splitlines()[-5:]))
     return RemoteFailed(
         f"{what} can't be read",
         lines or f"rsync ended with {code}",

@@ -127,6 +127,22 @@ def test_a_machine_that_does_not_answer_is_told(ssh_lab: SshLab, tmp_path: Path)
     assert "nobody@127.0.0.1:/x can't be read" in done.stderr
 
 
+def test_another_machine_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    ssh = tmp_path / "bin" / "ssh"
+    ssh.parent.mkdir()
+    ssh.write_text("#!/bin/sh\nprintf '\\033]0;mine\\007 no\\n' >&2; exit 255\n")
+    ssh.chmod(0o755)
+    done = subprocess.run(
+        [program("distribute"), "pull", "--from", "host:/x", "lab/b"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{ssh.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert r"host:/x can't be read: \x1b]0;mine\x07 no" in done.stderr
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -88,6 +88,9 @@ class SaveDir:
         if not stat.S_ISDIR(info.st_mode):
             what = "a link" if stat.S_ISLNK(info.st_mode) else "no folder"
             raise SaveDirRefused(f"{self.path} is {what}", "", "give another --save-dir")
+        if info.st_uid != os.geteuid():
+            # Its owner could put another spool, and so other jobs, in place of ours.
+            raise SaveDirRefused(f"{self.path} is somebody else's", "", "give another --save-dir")
         if not clean:
             raise SaveDirRefused(
                 f"{self.path} is there already",

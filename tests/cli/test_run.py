@@ -16,7 +16,7 @@ import pytest
 from distribute_cli.commands.pull import JOB_FILE
 from distribute_cli.running import save_dir
 from distribute_cli.running.following import Follower
-from distribute_cli.running.save_dir import SaveDir
+from distribute_cli.running.save_dir import SaveDir, SaveDirRefused
 from distribute_cli.running.screen import Screen
 from distribute_cli.signals import Interrupts
 from distribute_compute_config.errors import DistributeError
@@ -566,6 +566,20 @@ def test_on_a_shared_disk_the_private_spool_is_elsewhere(
     assert not any((tmp_path / "tmp").iterdir())
     # Nothing came of it.
     assert not save.path.exists()
+
+
+@pytest.mark.parametrize("clean", [False, True])
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, clean: bool) -> None:
+    """Even if it looks like one that a run has made: its owner could put other jobs in place of ours."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / save_dir.MARKER).touch()
+    if os.geteuid() == 0:
+        os.chown(theirs, 12345, 12345)
+    else:
+        theirs = Path("/proc/1")
+    with pytest.raises(SaveDirRefused, match="is somebody else's"):
+        SaveDir(theirs).claim(clean, needed=[])
 
 
 def test_a_signal_is_noted_and_told_once() -> None:

@@ -6,6 +6,7 @@ import ast
 import fcntl
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 from distribute_cli.slurm import runner
 from distribute_cli.slurm.runner import archiving
 from distribute_cli.slurm.runner.surroundings import hide_machine
+from nodewatch.folders import remove
 from spoold import publication
 from tests.lab import program
 from tests.slurm.exporting import export, write_batch
@@ -248,6 +250,29 @@ def test_a_folder_without_a_record_is_told_before_hours_are_spent(tmp_path: Path
         1, f"j isn't begun: {result(folder)} is in the way of its result, and has no .job.json; move it away\n"
     )  # fmt: skip
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_a_job_closed_is_in_nobodys_way(tmp_path: Path) -> None:
+    shut = "cd distribute_save; mkdir d; echo y >d/y; chmod 000 d/y d . .."
+    command = f"test $DISTRIBUTE_ATTEMPT = 2; end=$?; {shut}; exit $end"
+    folder = make(tmp_path, command, "retries: 1")
+    # Root may enter what is closed, unless it has no capabilities.
+    plain = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    argv = [*plain, sys.executable, "-B", "-m", "runner", "job", "j"]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert (result(folder) / "d/y").read_text() == (result(folder, "j~1") / "d/y").read_text() == "y\n"
+    assert [path.name for path in (folder / "work").iterdir()] == [".locks"]
+
+
+def test_what_cannot_be_removed_is_no_failure_of_its_job(tmp_path: Path) -> None:
+    deep = "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
+    folder = make(tmp_path, f"{sys.executable} -c {shlex.quote(deep)}")
+    code, said = run(folder)
+    # Neither can pytest remove it.
+    remove(folder / "work")
+    assert code == 0, said
+    assert record(folder)["outcome"] == "done"
 
 
 def test_no_container_gets_what_submits_in_the_users_name() -> None:

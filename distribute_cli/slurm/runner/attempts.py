@@ -19,7 +19,7 @@ from .archiving import (
 from .records import QUOTED_TREE, ROOT, TREE, Batch, Job
 from .running import Ended, Task, run
 from .surroundings import count_cores, hide_machine, make_environment
-from .trees import SAVE, copy_built, make_container_folders, make_tree, prepare, remove
+from .trees import SAVE, copy_built, make_container_folders, make_tree, prepare, remove, unlock
 from .verdicts import Verdict, judge, make_record
 
 _BINARIES = ("apptainer", "singularity")
@@ -59,9 +59,17 @@ def run_job(batch: Batch, job: Job) -> int:
         attempt, left, resume = attempt + 1, left - 1, ""
     if job.resume and ended.stopped:
         _keep_resume(tree)
-    remove(tree)
-    remove(_output_folder(tree))
+    _clear(tree)
     return _exit_code(ended, verdict)
+
+
+def _clear(tree: str) -> None:
+    """The result is archived: what can't be removed is told, and is no failure of the job."""
+    for folder in (tree, _output_folder(tree)):
+        try:
+            remove(folder)
+        except (OSError, RecursionError) as error:
+            print(f"{folder} can't be removed: {error}")
 
 
 def _make(batch: Batch, tree: str) -> None:
@@ -157,6 +165,7 @@ def _run_attempt(
         contained=job.container,
     )
     ended = run(task)
+    unlock(tree)
     return ended, judge(job, ended, time.monotonic() - begin_s)
 
 

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import stat
 import subprocess
 from typing import Iterator
 
 from .records import Batch, Job
 
 SAVE = "distribute_save"
+_DEEPEST = 200
 
 
 def make_tree(batch: Batch, tree: str) -> None:
@@ -67,11 +69,36 @@ def make_container_folders(job: Job, tree: str) -> None:
         os.makedirs(os.path.join(tree, name))
 
 
+def unlock(tree: str) -> None:
+    """Let us read what a job saved, and enter its folder, whatever modes it left; no link is followed."""
+    _open_folder(tree)
+    waiting = [(os.path.join(tree, SAVE), 0)]
+    while waiting:
+        folder, depth = waiting.pop()
+        if depth > _DEEPEST or os.path.islink(folder) or not os.path.isdir(folder):
+            continue
+        _open_folder(folder)
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((entry.path, depth + 1))
+            elif entry.is_file(follow_symlinks=False):
+                mode = entry.stat(follow_symlinks=False).st_mode
+                if not mode & stat.S_IRUSR:
+                    os.chmod(entry.path, stat.S_IMODE(mode) | stat.S_IRUSR)
+
+
+def _open_folder(path: str) -> None:
+    mode = os.stat(path).st_mode
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        os.chmod(path, stat.S_IMODE(mode) | stat.S_IRWXU)
+
+
 def remove(path: str) -> None:
     """Whatever it is; a link is removed, not what it leads to."""
     if os.path.islink(path) or os.path.isfile(path):
         os.unlink(path)
     elif os.path.lexists(path):
+        _open_folder(path)
         for folder, folders, _ in os.walk(path):
             for name in folders:
                 inner = os.path.join(folder, name)

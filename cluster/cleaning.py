@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from cluster.errors import ClusterError
-from cluster.naming import SUFFIX, is_job_file
+from cluster.naming import SUFFIX, FileKind, is_job_file
 
 _SHOWN_MAX = 20
 
@@ -17,7 +18,8 @@ def find_job_files(directory: str | Path = ".", suffix: str = SUFFIX) -> list[Pa
         return sorted(
             path
             for path in Path(directory).iterdir()
-            if is_job_file(path.name, suffix) and path.is_file() and not path.is_symlink()
+            if is_job_file(path.name, suffix) and not path.is_symlink()
+            if path.is_file() or _is_folder_of_results(path)
         )
     except OSError as error:
         raise ClusterError(f"{directory} can't be read", error.strerror or str(error)) from error
@@ -38,8 +40,16 @@ def clean_dir(
     if not files or not (confirm or (ask or _ask)(_describe(files, directory))):
         return []
     for path in files:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     return files
+
+
+def _is_folder_of_results(path: Path) -> bool:
+    """Whether it may hold files that a function returned."""
+    return path.is_dir() and path.suffix == f".{FileKind.FILES}"
 
 
 def _describe(files: list[Path], directory: str | Path) -> str:

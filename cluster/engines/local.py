@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from cluster import scripts
+from cluster import logme, scripts
 from cluster.config_file import get_option
 from cluster.engines.protocol import JobPlan, Poll
 from cluster.errors import ClusterError
@@ -23,6 +23,7 @@ from cluster.spools.cancelling import cancel
 from cluster.spools.dropping import Piece, drop, make_batch
 from cluster.spools.ids import SpoolId, name_batch, name_file_batch, name_namespace, name_shown
 from cluster.spools.reading import SpoolReader
+from cluster.spools.tidying import forget_old, sweep_files
 from distribute_compute_config.errors import DistributeError
 from spoold.access import identity_of
 from spoold.local_node import LocalNode, NodeOptions
@@ -52,10 +53,16 @@ class LocalEngine:
     def private(self) -> PrivateSpool:
         """The spool. Raises ClusterError."""
         try:
-            places.sweep()
-            return open_private(places.queue_folder(self.cores))
+            private = open_private(places.queue_folder(self.cores))
         except DistributeError as error:
             raise ClusterError(error.what, error.why, error.hint) from error
+        now = time.time()
+        try:
+            forget_old(private.spool, now)
+            sweep_files(now)
+        except OSError as error:
+            logme.log(f"the queue of this machine can't be tidied up: {error}", "warn")
+        return private
 
     @cached_property
     def node(self) -> LocalNode:

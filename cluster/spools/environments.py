@@ -11,17 +11,20 @@ import re
 import secrets
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 #: What a node decides for each job, and what is true of one process only.
 _LEFT_OUT = frozenset(
     {
+        *(f"DISTRIBUTE_{name}" for name in ("NAMESPACE", "BATCH", "JOB", "ATTEMPT", "NODE", "CORES")),
+        *("DISTRIBUTE_SAVE", "DISTRIBUTE_RUN"),
         *("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
         *("NUMEXPR_NUM_THREADS", "PWD", "OLDPWD", "SHLVL", "_", "CLUSTER_TASK", "PYTHONUNBUFFERED"),
     }
 )
-_LEFT_OUT_PREFIXES = ("DISTRIBUTE_", "NODEWATCH_", "SLURM_", "PBS_", "PYTEST_")
+_LEFT_OUT_PREFIXES = ("NODEWATCH_", "SLURM_", "PBS_", "PYTEST_")
 
 
 def render(environment: Mapping[str, str]) -> str:
@@ -38,7 +41,9 @@ def keep(folder: Path, environment: Mapping[str, str]) -> Path:
     """The file of an environment in ``folder``, which is made if it isn't there. Raises OSError."""
     data = render(environment).encode(errors="surrogateescape")
     path = folder / f"{hashlib.sha256(data).hexdigest()}.sh"
-    if path.exists():
+    with suppress(FileNotFoundError):
+        # Who tidies up sees that it is in use.
+        os.utime(path)
         return path
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = folder / f".{secrets.token_hex(8)}"

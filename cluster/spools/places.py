@@ -11,14 +11,10 @@ Home folders may be shared between hosts; a queue can't be.
 from __future__ import annotations
 
 import re
-import shutil
 import socket
-import time
 from pathlib import Path
 
 import platformdirs
-
-_KEPT_S = 30 * 24 * 3600.0
 
 
 def state_folder() -> Path:
@@ -48,15 +44,3 @@ def jobs_folder(name: str, unique: str) -> Path:
 def is_private(folder: Path) -> bool:
     """Whether it is such a folder."""
     return folder.parent.name == "jobs" and folder.parent.parent == state_folder()
-
-
-def sweep(now: float | None = None) -> None:
-    """Remove what functions left here a month ago."""
-    oldest = (time.time() if now is None else now) - _KEPT_S
-    for folder in (state_folder() / "jobs").glob("*"):
-        try:
-            old = folder.lstat().st_mtime < oldest
-        except FileNotFoundError:
-            continue  # RACE: somebody else sweeps
-        if old:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -11,17 +11,16 @@ import pytest
 
 from cluster.engines import client_for
 from cluster.engines.local import LocalEngine
-from cluster.modes import Mode
 
 
 @contextmanager
 def local_queue(state: Path, monkeypatch: pytest.MonkeyPatch, cores: int = 2) -> Iterator[LocalEngine]:
-    """The engine of a queue with ``cores`` cores below ``state``."""
+    """An engine of the queue below ``state``, which has ``cores`` cores as long as this lasts."""
     monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    # Whoever makes an engine meanwhile has one for this queue.
+    monkeypatch.setattr("cluster.engines.local.get_option", lambda section, key: cores)
     client_for.cache_clear()
-    engine = client_for(Mode.LOCAL).engine
-    assert isinstance(engine, LocalEngine)
-    engine.cores = cores
+    engine = LocalEngine()
     try:
         yield engine
     finally:

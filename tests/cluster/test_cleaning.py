@@ -72,3 +72,12 @@ def test_another_suffix(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="can't be read: No such file"):
         clean_dir(tmp_path / "none")
+
+
+def test_files_that_functions_returned_are_removed_with_their_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "work.0123abcd.cluster.3.files"
+    folder.mkdir()
+    (folder / "big.dat").touch()
+    (tmp_path / "work.0123abcd.cluster.exit").mkdir()
+    assert clean_dir(tmp_path, confirm=True) == [folder]
+    assert [path.name for path in tmp_path.iterdir()] == ["work.0123abcd.cluster.exit"]

@@ -90,7 +90,11 @@ class Job:
     def write(self) -> Job:
         """Write the job file, which is new. Raises ClusterError if it can't be written."""
         write_new(self.plan.files, self._client.engine.render(self.plan))
-        self.work.write(self.plan, self.qtype)
+        try:
+            self.work.write(self.plan, self.qtype)
+        except Exception:
+            remove(self.plan, scripts=True, outputs=False)
+            raise
         self.written = True
         return self
 

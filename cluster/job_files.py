@@ -39,6 +39,8 @@ def make_files(name: str, unique: str, path: str | Path | None, options: Mapping
 
 def write_new(files: JobFiles, text: str) -> None:
     """Write a job file. Raises ClusterError if there is one, or its folders aren't."""
+    if is_private(files.folder):
+        files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in {files.folder, files.outputs}:
         if not folder.is_dir():
             raise ClusterError(
@@ -80,17 +82,18 @@ def remove(plan: JobPlan, scripts: bool, outputs: bool) -> None:
     """Delete those of a job's files that are there."""
     for path in list_files(plan, scripts, outputs):
         path.unlink(missing_ok=True)
+    if is_private(plan.files.folder):
+        # As long as something is in it, it stays.
+        with suppress(OSError):
+            plan.files.folder.rmdir()
 
 
 def remove_all(plan: JobPlan) -> None:
-    """Delete all files of a job, those that a function returned too, and a folder that was made for them."""
-    remove(plan, scripts=True, outputs=True)
+    """Delete all files of a job, those that a function returned too."""
     for task in (None,) if plan.tasks is None else range(plan.tasks):
         folder = plan.files.written(FileKind.FILES, task)
         if folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)
         else:
             folder.unlink(missing_ok=True)
-    if is_private(plan.files.folder):
-        with suppress(OSError):
-            plan.files.folder.rmdir()
+    remove(plan, scripts=True, outputs=True)

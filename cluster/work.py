@@ -74,10 +74,12 @@ def make_work(command: Any, args: Sequence[object], kwargs: Mapping[str, object]
 
     Raises TypeError for anything else, and for keyword arguments to a command.
     """
-    from cluster.functions.work import Calls, FunctionWork, make_calls
+    if not isinstance(command, str | Path | list | tuple):
+        # Imported here: commands need nothing of it.
+        from cluster.functions.work import Calls, FunctionWork, make_calls
 
-    if isinstance(command, Calls) or callable(command):
-        return FunctionWork(make_calls(command, args, kwargs, array))
+        if isinstance(command, Calls) or callable(command):
+            return FunctionWork(make_calls(command, args, kwargs, array))
     if kwargs:
         raise TypeError("keyword arguments are for functions; a command has words: args=['--depth', '3']")
     return ShellWork(join_command(command, args), array)

@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
+import psutil
+
 from cluster import logme, scripts
 from cluster.config_file import get_option
 from cluster.engines.protocol import JobPlan, Poll
@@ -25,6 +27,7 @@ from cluster.spools.ids import SpoolId, name_batch, name_file_batch, name_namesp
 from cluster.spools.reading import SpoolReader
 from cluster.spools.tidying import forget_old, sweep_files
 from distribute_compute_config.errors import DistributeError
+from distribute_compute_config.quantities import format_memory
 from spoold.access import identity_of
 from spoold.local_node import LocalNode, NodeOptions
 from spoold.private import PrivateSpool, open_private
@@ -133,14 +136,23 @@ class LocalEngine:
         return f". {shlex.quote(str(kept))}; {run}"
 
     def _check_size(self, plan: JobPlan) -> None:
-        wanted = to_spool(plan.options).cores or 1
+        """It would wait for ever. Raises ClusterError."""
+        asked = to_spool(plan.options)
+        cores, memory = asked.cores or 1, asked.memory_bytes or 0
         have = self.cores or len(os.sched_getaffinity(0))
-        if wanted > have:
+        here = psutil.virtual_memory().total
+        if cores > have:
             raise ClusterError(
                 f"job {plan.files.name} can't run here",
-                f"it wants {wanted} cores, and jobs on this machine have {have}",
+                f"it wants {cores} cores, and jobs on this machine have {have}",
                 "ask for less: cores=1; or change the option threads: "
                 "cluster.config_file.set_option('jobqueue', 'threads', 0)",
+            )
+        if memory > here:
+            raise ClusterError(
+                f"job {plan.files.name} can't run here",
+                f"it wants {format_memory(memory)} of memory, and this machine has {here >> 20}M",
+                "ask for less: mem='1G'",
             )
 
     def task_id(self, job_id: str, index: int) -> str:

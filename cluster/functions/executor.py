@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.errors import ClusterError
 from cluster.functions.packing import Call
 from cluster.functions.runner import call_after
 from cluster.functions.work import Calls, FunctionWork
@@ -151,7 +150,7 @@ def _settle(batch: _Batch) -> None:
     try:
         batch.job.look(None)
         _cancel_dropped(batch)
-    except ClusterError as error:
+    except Exception as error:  # noqa: BLE001 - handed to whoever waits for the results
         for order in batch.open.values():
             _fail(order, error)
         batch.open.clear()

@@ -1,7 +1,7 @@
 """Reading what came of a call: the value that the function returned, or the exception that it raised.
 
 A pickle can do anything when it is read. So a result is read only from a plain file of somebody who could
-harm its reader anyway: this user, root, and ``trusted``, the owner of a spool that he chose.
+harm its reader anyway: this user, or root.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from cluster.functions.runner import (
 _AGAIN = "run it again"
 
 
-def read_result(path: Path, name: str, files: Path, trusted: Collection[int] = ()) -> Any:
+def read_result(path: Path, name: str, files: Path) -> Any:
     """The value in the result ``path`` of the function ``name``.
 
-    ``files`` is where the files stand that it returned as ResultFile; ``trusted`` are user ids.
+    ``files`` is where the files stand that it returned as ResultFile.
 
     Raises the function's own exception, whose cause is a RemoteTraceback; RemoteError if that exception
     can't be brought back; ResultError for a value that can't, a file of somebody else's, a damaged one, or
     one of another version of Python; FileNotFoundError.
     """
-    with _open_trusted(path, trusted) as file:
+    with open_trusted(path, {os.geteuid(), 0}) as file:
         try:
             header = read_header(file, ("python", "outcome"))
         except ValueError as error:
@@ -49,7 +49,8 @@ def read_result(path: Path, name: str, files: Path, trusted: Collection[int] = (
         raise _read_failure(header, file, name, files)
 
 
-def _open_trusted(path: Path, trusted: Collection[int]) -> IO[bytes]:
+def open_trusted(path: Path, trusted: Collection[int]) -> IO[bytes]:
+    """Open a plain file that belongs to one of these user ids. Raises ResultError, FileNotFoundError."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -57,7 +58,7 @@ def _open_trusted(path: Path, trusted: Collection[int]) -> IO[bytes]:
     except OSError as error:
         raise ResultError(f"{path} isn't read", error.strerror or str(error), "") from error
     info = os.fstat(handle)
-    if not stat.S_ISREG(info.st_mode) or info.st_uid not in {os.geteuid(), 0, *trusted}:
+    if not stat.S_ISREG(info.st_mode) or info.st_uid not in trusted:
         os.close(handle)
         raise ResultError(
             f"{path} isn't read",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 from cluster.engines.protocol import JobPlan
 from cluster.errors import ClusterError
+from cluster.functions.results import open_trusted
 from cluster.naming import FileKind
 from cluster.records import join_exit
 from cluster.spools.ids import SpoolId
@@ -41,11 +43,10 @@ def _fetch_task(spool: Spool, plan: JobPlan, left: Path, task: int | None) -> No
     for kind, name in _STREAMS.items():
         _copy(left / name, plan.files.written(kind, task))
     code = join_exit(record.exit_code or 0, record.signal or 0)
-    _write(plan.files.written(FileKind.EXIT, task), f"{code}\n".encode())
+    _write(plan.files.written(FileKind.EXIT, task), BytesIO(f"{code}\n".encode()))
     result = left / f"{LEFT}.{FileKind.RESULT}"
     if f"{LEFT}.{FileKind.RESULT}" in spool.ops.names(left):
-        _check_owner(spool, result)
-        _copy(result, plan.files.written(FileKind.RESULT, task))
+        _copy_result(spool, result, plan.files.written(FileKind.RESULT, task))
     if f"{LEFT}.{FileKind.FILES}" in spool.ops.names(left):
         # They may be large, and they stay in the archive: a link will do.
         place = plan.files.written(FileKind.FILES, task)
@@ -53,26 +54,19 @@ def _fetch_task(spool: Spool, plan: JobPlan, left: Path, task: int | None) -> No
         place.symlink_to(left / f"{LEFT}.{FileKind.FILES}")
 
 
-def _check_owner(spool: Spool, result: Path) -> None:
-    """A pickle is read later: it must be the service's, and nobody else's. Raises ClusterError."""
-    info = result.lstat()
-    trusted = {spool.root.stat().st_uid, os.geteuid(), 0}
-    if not stat.S_ISREG(info.st_mode) or info.st_uid not in trusted:
-        raise ClusterError(
-            f"{result} isn't read", "it isn't a plain file of the spool's owner", "see whose it is: ls -l"
-        )
+def _copy_result(spool: Spool, source: Path, target: Path) -> None:
+    """A pickle is read later: it must be the service's, and nobody else's. Raises ResultError."""
+    with open_trusted(source, {spool.root.stat().st_uid, os.geteuid(), 0}) as opened:
+        _write(target, opened)
 
 
 def _copy(source: Path, target: Path) -> None:
-    with open(source, "rb") as opened, open(_private(target), "wb") as made:
-        shutil.copyfileobj(opened, made)
-    _private(target).replace(target)
+    with open(source, "rb") as opened:
+        _write(target, opened)
 
 
-def _write(target: Path, data: bytes) -> None:
-    _private(target).write_bytes(data)
-    _private(target).replace(target)
-
-
-def _private(target: Path) -> Path:
-    return target.with_name(f"{target.name}.new")
+def _write(target: Path, content: IO[bytes]) -> None:
+    private = target.with_name(f"{target.name}.new")
+    with open(private, "wb") as made:
+        shutil.copyfileobj(content, made)
+    private.replace(target)

@@ -35,10 +35,8 @@ def environments_folder() -> Path:
 
 
 def jobs_folder(name: str, unique: str) -> Path:
-    """A new folder for the files of a job that is a function."""
-    folder = state_folder() / "jobs" / f"{name}.{unique}"
-    folder.mkdir(mode=0o700, parents=True)
-    return folder
+    """The folder for the files of a job that is a function; nobody else has it."""
+    return state_folder() / "jobs" / f"{name}.{unique}"
 
 
 def is_private(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cluster.records import NEVER_SATISFIED, QueueJob, join_exit
 from cluster.settling import Standing, combine
-from cluster.spools.ids import SpoolId, name_shown, parse_id
+from cluster.spools.ids import SpoolId, name_namespace, name_shown, parse_id
 from cluster.states import JobState
 from spoold.layout import BatchFolder
 from spoold.records import BatchHeader, EndedBy, JobSpec
@@ -66,6 +66,8 @@ class SpoolReader:
         found: dict[str, QueueJob] = {}
         for key, ids in wanted.items():
             jobs = self._read(ids[0], places[key]) if key in places else None
+            if key in places and places[key].path.is_relative_to(self._spool.layout.finished):
+                self._known.pop(key, None)  # nobody will ask again
             for one in ids:
                 job = self._read_drop(one) if jobs is None else _choose(one, jobs)
                 if job is not None:
@@ -73,9 +75,14 @@ class SpoolReader:
         return found
 
     def list_all(self, user: str | None) -> Iterator[QueueJob]:
-        """All jobs of a user, or everybody's. Raises OSError, RecordError."""
+        """All jobs of a user, or everybody's. Raises OSError, RecordError.
+
+        Of a user's batches that have ended, those in the namespace that this package gives him.
+        """
         for finished in (False, True):
             for ref in list_batches(self._spool, finished):
+                if finished and user is not None and ref.namespace != name_namespace(user):
+                    continue
                 jobs = self._read(SpoolId(ref.namespace, ref.batch), ref.folder)
                 alone = len(jobs) == 1
                 for task, job in jobs.items():

@@ -223,6 +223,8 @@ def test_jobs_run_in_my_folder_and_environment(tmp_path: Path, monkeypatch: pyte
 def test_more_cores_than_there_are_is_told_at_once() -> None:
     with pytest.raises(ClusterError, match=r"wants 3 cores, and jobs on this machine have 2\n.*threads"):
         submit(lambda: 1, cores=3)
+    with pytest.raises(ClusterError, match="wants 1P of memory, and this machine has"):
+        submit(lambda: 1, mem="1024TB")
 
 
 def test_a_machine_that_never_heard_of_partitions_takes_the_job() -> None:

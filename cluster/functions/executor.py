@@ -21,17 +21,30 @@ from cluster.functions.work import Calls, FunctionWork
 from cluster.job import Job
 from cluster.job_files import remove
 from cluster.modes import Mode, current_mode
+from cluster.waiting import rest_s
 
 _GATHER_S = 0.02
 _ARRAY_MAX = 1000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Order:
     """A call that was asked for, and who is told of its result."""
 
     call: Call
-    future: Future[Any]
+    future: Future[Any] = field(default_factory=Future)
+    _begun: bool | None = None
+
+    def begin(self) -> bool:
+        """Tell the future that the call has begun; False, now and ever after, if it was cancelled before."""
+        if self._begun is None:
+            self._begun = self.future.set_running_or_notify_cancel()
+        return self._begun
+
+    def fail(self, error: BaseException) -> None:
+        """Tell the future what the call came to."""
+        if self.begin():
+            self.future.set_exception(error)
 
 
 @dataclass(eq=False)
@@ -68,6 +81,7 @@ class Executor(concurrent.futures.Executor):
             (initializer, tuple(initargs)) if initializer else None
         )
         self._lock = threading.Lock()
+        self._wake = threading.Event()
         self._waiting: list[_Order] = []
         self._batches: list[_Batch] = []
         self._thread: threading.Thread | None = None
@@ -80,11 +94,13 @@ class Executor(concurrent.futures.Executor):
         call = Call(fn, args, kwargs)
         if self._first is not None:
             call = Call(call_after, (*self._first, fn, args, kwargs))
-        order = _Order(call, Future())
+        order = _Order(call)
+        order.future.add_done_callback(self._notice)
         with self._lock:
             if self._closed:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             self._waiting.append(order)
+            self._wake.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="cluster executor")
                 self._thread.start()
@@ -102,10 +118,19 @@ class Executor(concurrent.futures.Executor):
         if wait and thread is not None:
             thread.join()
 
+    def _notice(self, future: Future[Any]) -> None:
+        """What was cancelled here is cancelled in the queue at once."""
+        if future.cancelled():
+            self._wake.set()
+
     def _work(self) -> None:
-        began_s = time.monotonic()
+        woken_s = time.monotonic()
         while True:
-            time.sleep(_GATHER_S if not self._batches else _rest(self._batches, began_s))
+            if self._wake.wait(_rest(self._batches, woken_s)):
+                self._wake.clear()
+                woken_s = time.monotonic()
+                # More may come at once: together they cost the queue one job.
+                time.sleep(_GATHER_S)
             self._submit_waiting()
             for batch in self._batches:
                 _settle(batch)
@@ -117,13 +142,10 @@ class Executor(concurrent.futures.Executor):
 
     def _submit_waiting(self) -> None:
         busy = sum(len(batch.open) for batch in self._batches)
-        room = _ARRAY_MAX if self._most is None else min(_ARRAY_MAX, self._most - busy)
+        room = max(0, _ARRAY_MAX if self._most is None else min(_ARRAY_MAX, self._most - busy))
         with self._lock:
-            orders, self._waiting = self._waiting[: max(room, 0)], self._waiting[max(room, 0) :]
-        wanted = [order for order in orders if not order.future.cancelled()]
-        for order in orders:
-            if order.future.cancelled():
-                order.future.set_running_or_notify_cancel()
+            orders, self._waiting = self._waiting[:room], self._waiting[room:]
+        wanted = [order for order in orders if not order.future.cancelled() or order.begin()]
         if wanted:
             self._batches += self._submit(wanted)
 
@@ -134,15 +156,14 @@ class Executor(concurrent.futures.Executor):
         except Exception as error:  # noqa: BLE001 - handed to whoever waits for the result
             if len(orders) > 1:
                 return [batch for order in orders for batch in self._submit([order])]
-            _fail(orders[0], error)
+            orders[0].fail(error)
             return []
         return [_Batch(job, dict(enumerate(orders)))]
 
 
 def _rest(batches: list[_Batch], began_s: float) -> float:
-    from cluster.waiting import rest_s
-
-    return rest_s(min(batch.job.poll_s for batch in batches), time.monotonic() - began_s)
+    poll_s = min((batch.job.poll_s for batch in batches), default=0.0)
+    return rest_s(poll_s, time.monotonic() - began_s)
 
 
 def _settle(batch: _Batch) -> None:
@@ -152,7 +173,7 @@ def _settle(batch: _Batch) -> None:
         _cancel_dropped(batch)
     except Exception as error:  # noqa: BLE001 - handed to whoever waits for the results
         for order in batch.open.values():
-            _fail(order, error)
+            order.fail(error)
         batch.open.clear()
         return
     for task, order in list(batch.open.items()):
@@ -160,8 +181,8 @@ def _settle(batch: _Batch) -> None:
         if state.is_ended:
             del batch.open[task]
             _finish(batch.job, task, order)
-        elif state.is_running and task not in batch.dropped and not order.future.running():
-            order.future.set_running_or_notify_cancel()
+        elif state.is_running:
+            order.begin()
     if not batch.open:
         with suppress(OSError):
             remove(batch.job.plan, scripts=True, outputs=True)
@@ -176,7 +197,7 @@ def _cancel_dropped(batch: _Batch) -> None:
 
 
 def _finish(job: Job, task: int, order: _Order) -> None:
-    if not order.future.running() and not order.future.set_running_or_notify_cancel():
+    if not order.begin():
         return
     assert isinstance(job.work, FunctionWork)
     try:
@@ -185,8 +206,3 @@ def _finish(job: Job, task: int, order: _Order) -> None:
         order.future.set_exception(error)
     else:
         order.future.set_result(value)
-
-
-def _fail(order: _Order, error: BaseException) -> None:
-    if order.future.running() or order.future.set_running_or_notify_cancel():
-        order.future.set_exception(error)

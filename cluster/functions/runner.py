@@ -43,7 +43,8 @@ _TERMINATED = 128 + signal.SIGTERM
 VALUE, RAISED, EXITED, UNPICKLABLE, UNLOADABLE = "value", "raised", "exited", "unpicklable", "unloadable"
 
 
-class ResultFile(os.PathLike[str]):
+# Without [str]: an old Python, too, shall live to tell which one was needed.
+class ResultFile(os.PathLike):  # type: ignore[type-arg]
     """A file that a function leaves as (a part of) its result, instead of its content.
 
     In the job, ``path`` names a file that the function wrote: it is moved to the job's results. In what
@@ -168,7 +169,7 @@ class _ResultWriter:
             def persistent_id(self, value: object) -> str | None:
                 return keep(value) if isinstance(value, ResultFile) else None
 
-        Pickler(file, protocol=5).dump(content)
+        Pickler(file, protocol=pickle.HIGHEST_PROTOCOL).dump(content)
 
     def _keep(self, one: ResultFile) -> str:
         """Move the file to the results, once; its name there."""

@@ -21,6 +21,7 @@ Nobody unpickles what another version of Python wrote: code isn't the same there
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import functools
 import json
 import os
@@ -169,6 +170,12 @@ class _ResultWriter:
             def persistent_id(self, value: object) -> str | None:
                 return keep(value) if isinstance(value, ResultFile) else None
 
+            def reducer_override(self, value: object) -> Any:
+                if isinstance(value, BaseException) and _has_own_init(type(value)):
+                    return copyreg.__newobj__, (type(value), *value.args), value.__dict__ or None  # type: ignore[attr-defined]
+                above = getattr(super(), "reducer_override", None)
+                return NotImplemented if above is None else above(value)
+
         Pickler(file, protocol=pickle.HIGHEST_PROTOCOL).dump(content)
 
     def _keep(self, one: ResultFile) -> str:
@@ -183,6 +190,20 @@ class _ResultWriter:
             shutil.move(one.path, f"{self._files}/{name}")
             self._moved[id(one)] = (one, name)
         return self._moved[id(one)][1]
+
+
+def _has_own_init(kind: type[BaseException]) -> bool:
+    """Whether the class has an ``__init__`` of its own, and all that it keeps is in ``args`` and attributes.
+
+    Python makes such exceptions again by calling their class with ``args``, and fails where it wants others.
+    """
+    base = next(one for one in kind.__mro__ if one.__module__ == "builtins")
+    plain = kind.__reduce__ is BaseException.__reduce__ and kind.__reduce_ex__ is object.__reduce_ex__
+    return (
+        plain
+        and isinstance(kind.__init__, FunctionType)
+        and base.__basicsize__ == BaseException.__basicsize__
+    )
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -162,13 +162,50 @@ def test_an_exception_comes_back_with_its_traceback(tmp_path: Path) -> None:
     assert "in fail" in str(raised.value.__cause__)
 
 
-def test_an_exception_that_cannot_be_made_again_is_told(tmp_path: Path) -> None:
+def test_an_exception_that_is_made_of_other_arguments_than_it_keeps_comes_back(tmp_path: Path) -> None:
     def fail() -> None:
         class Odd(Exception):
             def __init__(self, a: int, b: int) -> None:
                 super().__init__(f"{a} and {b}")
+                self.b = b
 
-        raise Odd(1, 2)
+        error = Odd(1, 2)
+        error.add_note("seen")
+        raise error
+
+    with pytest.raises(Exception, match="1 and 2") as raised:
+        call(tmp_path, fail)
+    error: Any = raised.value
+    assert (type(error).__name__, error.b, error.__notes__) == ("Odd", 2, ["seen"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(2, "none", "here"),
+        UnicodeDecodeError("ascii", b"x", 0, 1, "odd"),
+        StopIteration(3),
+        ImportError("none", name="this"),
+    ],
+)
+def test_an_exception_comes_back_with_all_that_it_keeps(tmp_path: Path, error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        call(tmp_path, fail)
+    for name in ("args", "filename", "reason", "value", "name"):
+        assert getattr(raised.value, name, None) == getattr(error, name, None)
+    assert str(raised.value) == str(error)
+
+
+def test_an_exception_that_cannot_be_made_again_is_told(tmp_path: Path) -> None:
+    def fail() -> None:
+        class Odd(Exception):
+            def __reduce__(self) -> tuple[object, ...]:
+                return int, ("x",)
+
+        raise Odd("1 and 2")
 
     with pytest.raises(RemoteError, match=r"raised .*Odd: 1 and 2") as raised:
         call(tmp_path, fail)

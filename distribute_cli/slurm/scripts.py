@@ -70,7 +70,12 @@ _JOB = """\
 export=$SLURM_SUBMIT_DIR
 [ -e "$export/export.json" ] || export=$SLURM_SUBMIT_DIR/../..
 cd -- "$export" || exit 1
-{modules}exec python3 -B -m runner {arguments}
+{modules}if ! command -v python3 >/dev/null; then
+    echo "error: there is no python3 on $(uname -n)" >&2
+    echo "  load one by modules in the job file's slurm section, or ask for other machines by constraint" >&2
+    exit 127
+fi
+exec python3 -B -m runner {arguments}
 """
 
 _SCHEDULE = """\

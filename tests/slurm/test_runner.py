@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,6 +139,28 @@ def test_the_jobs_signal_is_passed_on_to_who_handles_it(tmp_path: Path) -> None:
         process.send_signal(signal.SIGUSR1)
         assert process.wait(20) == 0
     assert (result(folder) / "x").read_text() == "warned\nslept\n"
+
+
+def test_a_machine_without_apptainer_is_told_with_what_to_do(tmp_path: Path) -> None:
+    folder = make(tmp_path, "true")
+    told = json.loads((folder / "jobs/j/job.json").read_text())
+    told.update(container=True, argv=["apptainer", "run"], quoted_argv=["apptainer", "run"])
+    (folder / "jobs/j/job.json").write_text(json.dumps(told))
+    code, said = run(folder, PATH=str(tmp_path))
+    assert code != 0
+    assert said.startswith("j, attempt 1: failed: it could not be started: apptainer: No such file")
+    assert "load it by modules in the job file's slurm section" in record(folder)["reason"]
+
+
+def test_a_machine_without_python_is_told_with_what_to_do(tmp_path: Path) -> None:
+    folder = make(tmp_path, "true")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/uname").symlink_to(shutil.which("uname") or "")
+    env = {"PATH": str(tmp_path / "bin"), "SLURM_SUBMIT_DIR": str(folder)}
+    bash = shutil.which("bash") or ""
+    done = subprocess.run([bash, folder / "jobs/j/job.sh"], env=env, capture_output=True, text=True)
+    assert done.returncode == 127
+    assert done.stderr.splitlines()[0].startswith("error: there is no python3 on ")
 
 
 def test_what_a_job_leaves_running_is_ended(tmp_path: Path) -> None:
@@ -342,7 +365,7 @@ def test_links_closed_folders_and_odd_names_are_archived(tmp_path: Path, locale:
     folder = make(tmp_path, SAVING)
     assert run(folder, "job", "j", LC_ALL=locale, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0") == (
         0,
-        "j, attempt 1: done \n",
+        "j, attempt 1: done\n",
     )
     archived = result(folder)
     files = {one["path"]: one["size_bytes"] for one in record(folder)["files"]}

@@ -53,7 +53,8 @@ def run_job(batch: Batch, job: Job) -> int:
         record = make_record(batch, job, attempt, ended, verdict)
         # A crash meanwhile must leave what the next attempt goes on from.
         archive(batch, record, _output(tree), os.path.join(tree, SAVE), name, keep=job.resume)
-        print(f"{job.job}, attempt {attempt}: {verdict.outcome} {verdict.reason}", flush=True)
+        said = ": ".join(filter(None, [verdict.outcome, verdict.reason]))
+        print(f"{job.job}, attempt {attempt}: {said}", flush=True)
         if not again:
             break
         attempt, left, resume = attempt + 1, left - 1, ""

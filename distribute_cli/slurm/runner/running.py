@@ -54,7 +54,7 @@ def run(task: Task) -> Ended:
     try:
         process = _start(task, watched)
     except OSError as error:
-        return _never_started(error, started_at)
+        return _never_started(task, error, started_at)
     brood = Brood(task.cwd, process.pid, task.contained)
     status, usage, stopped = _watch(brood, task, watched, begin_s)
     # Its status is taken: subprocess must not ask for it again.
@@ -104,8 +104,13 @@ def _begin(watched: Set[signal.Signals]) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
 
 
-def _never_started(error: OSError, started_at: float) -> Ended:
-    reason = "{}: {}".format(error.filename or "", error.strerror or error)
+def _never_started(task: Task, error: OSError, started_at: float) -> Ended:
+    missing = os.fsdecode(error.filename or b"")
+    reason = f"{missing}: {error.strerror or error}"
+    if task.contained and missing == task.argv[0]:
+        reason += (
+            "; load it by modules in the job file's slurm section, or ask for other machines by constraint"
+        )
     now = time.time()
     return Ended(None, None, reason, "", started_at, now, 0.0, 0.0, 0.0, 0, 0, 0, 0)
 

@@ -79,7 +79,8 @@ async def deliver(order: Order, token: str) -> Outcome:
         await _check_token(client, order)
         room, made = await _find_or_make(client, order)
         if room.encrypted:
-            why = f"the room {room.id} is encrypted, and nothing is sent there in plain text"
+            why = f"the room {room.id} is encrypted, and nothing is sent there in plain text; "
+            why += f"{order.to} may leave it, and is then asked into another one"
             return Outcome(Verdict.REFUSED, why, room.id, made)
         if not (order.again and await _is_there(client, room.id, order.id)):
             await _send(client, room.id, order)

@@ -85,7 +85,10 @@ def end(spool: Spool, notice: Notice, box: Box) -> None:
 def give_up(spool: Spool, notice: Notice, why: str) -> None:
     """Not everybody will be told; ``why`` stands in what is kept."""
     _log.error("%s: telling that it has ended is given up: %s", notice.key, why)
-    note(spool, replace(notice, trouble=why))
+    refused = {said.partition(":")[0] for said in notice.refusals}
+    told = tuple(channel for channel in notice.told if channel not in refused)
+    # Whoever moves it back to ``waiting`` wants it to be tried at once.
+    note(spool, replace(notice, trouble=why, told=told, refusals=(), next_at=0.0))
     end(spool, notice, Box.FAILED)
 
 

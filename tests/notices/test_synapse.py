@@ -206,7 +206,7 @@ def test_an_encrypted_room_gets_nothing(lab: Lab, bot: Account, anna: Account) -
     lab.wait(lambda: notices(lab, Box.FAILED), 20.0, "it is refused")
     (notice,) = notices(lab, Box.FAILED)
     assert f"matrix: the room {room} is encrypted, and nothing is sent there in plain text" in notice.trouble
-    assert f"{ANNA} may leave it" in notice.trouble
+    assert f"{anna.user} may leave it" in notice.trouble
     assert notice.trouble in node.said
     assert len(anna.messages()) == 1
     assert len(anna.rooms()) == 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -11,6 +13,7 @@ from threading import Event
 
 import pytest
 
+from spoold.checking import check
 from spoold.codec import encode
 from spoold.fsops import FileOps
 from spoold.notices import outbox, telling
@@ -254,6 +257,20 @@ def test_a_refusal_is_final_and_kept_with_its_reason(scene: Scene, caplog: pytes
     assert notice.trouble == "matrix: the room is encrypted"
     assert len(scene.channels[0].calls) == 1
     assert "the room is encrypted" in caplog.text
+
+
+def test_what_was_refused_and_is_moved_back_is_tried_again_at_once(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = Outcome(Verdict.REFUSED, "the room is encrypted")
+    matrix, command = Channel("matrix", [refused, TOLD]), Channel("command")
+    scene = arrange(lab, monkeypatch, [matrix, command])
+    scene.end_batch()
+    scene.teller().tell_all()
+    (found,) = check(lab.spool, wait=lambda _: None)
+    subprocess.run(shlex.split(found.next.partition(": ")[2]), check=True)
+    scene.teller().tell_all()
+    assert (len(matrix.calls), len(command.calls), scene.counts()) == (2, 1, (0, 1, 0))
 
 
 def test_each_channel_is_asked_until_it_is_done_with(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

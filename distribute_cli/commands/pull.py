@@ -124,14 +124,23 @@ def _pull(wanted: Wanted, remote: str | None) -> PullReport:
     from distribute_cli.pulling.remotes import Remote, parse_remote
 
     source = current_spool(whole=False) if remote is None else parse_remote(remote)
-    with make_progress() as progress:
-        task = progress.add_task(clean(f"{wanted.namespace}/{wanted.batch}"), total=None)
-        meter = Meter(
-            lambda total: progress.update(task, total=total), lambda size: progress.update(task, advance=size)
-        )
-        return (
-            pull_remote(source, wanted, meter) if isinstance(source, Remote) else pull(source, wanted, meter)
-        )
+    progress = make_progress()
+    task = progress.add_task(clean(f"{wanted.namespace}/{wanted.batch}"), total=None)
+
+    def advance(size_bytes: int) -> None:
+        progress.start()
+        progress.update(task, advance=size_bytes)
+
+    meter = Meter(lambda total: progress.update(task, total=total), advance)
+    try:
+        if isinstance(source, Remote):
+            # Until bytes come ssh may ask for a password, which a bar would draw over.
+            tell(clean(f"asking {source.name} …"))
+            return pull_remote(source, wanted, meter)
+        progress.start()
+        return pull(source, wanted, meter)
+    finally:
+        progress.stop()
 
 
 def _print(report: PullReport) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from distribute_cli.pulling.remotes import BadRemote, parse_remote
+from tests.cli.conftest import SpoolBuilder
+from tests.cli.daemons import on_terminal
 from tests.lab import Lab, program
 from tests.lab.ssh import SshLab
 
@@ -112,6 +114,26 @@ def test_jobs_without_a_result_are_told(ssh_lab: SshLab, spool: Path, tmp_path: 
 def test_a_folder_of_this_machine_will_do(ssh_lab: SshLab, spool: Path, tmp_path: Path) -> None:
     done = pull(ssh_lab, tmp_path, "--from", str(spool), "lab/b")
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_is_drawn_over_what_ssh_asks(
+    builder: SpoolBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text(
+        "#!/bin/sh\nprintf 'password: ' >/dev/tty; read answer </dev/tty; echo denied >&2; exit 255\n"
+    )
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    with on_terminal(builder.spool, "pull", "--from", "anna@far:b", "lab/b") as terminal:
+        terminal.read_until("password: ")
+        terminal.type(b"secret\n")
+        terminal.read_until("denied")
+        assert terminal.process.wait(20) == 1
+    asked, _, _ = terminal.shown.partition("denied")
+    assert asked.startswith("asking anna@far:b")
+    assert "\x1b[" not in asked
 
 
 def test_what_is_not_there_is_told(ssh_lab: SshLab, spool: Path, tmp_path: Path) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
-from distribute_compute_config.container import APP, BINARIES
+from distribute_compute_config.container import APP, BINARIES, ENVIRONMENT, OPTIONS
 from distribute_compute_config.regular_files import open_regular
 from distribute_compute_config.sif import BadImage, Image, read_image, require_app
+from nodewatch.folders import remove
+from spoold.notices.programs import run_program
 
 if TYPE_CHECKING:
     from distribute_compute_config import LoadedJobFile
     from distribute_compute_config.inputs import InputFile
 
 _LONGEST_S = 60.0
+#: Where an image has its apps: https://sci-f.github.io
+_APPS = "/scif/apps"
+_PASSED = ("PATH", "HOME", "LANG")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +48,35 @@ def look_at_image(loaded: LoadedJobFile, base: Path) -> ImageView:
         image = read_image(opened)
     if image.apps is not None:
         return ImageView(image.architecture)
-    apps = _ask_apptainer(path)
+    apps = ask_apptainer(path)
     if apps is None:
         doubt = f"{mention.path} doesn't say whether it has the app {APP}, which runs a job"
-        return ImageView(image.architecture, f"{doubt}; see for yourself: apptainer inspect --list-apps")
+        return ImageView(
+            image.architecture, f"{doubt}; to be sure, build it again with apptainer 1.1 or later"
+        )
     _require(Image(image.architecture, apps), loaded, mention)
     return ImageView(image.architecture)
 
 
-def _ask_apptainer(path: Path) -> frozenset[str] | None:
-    """The apps of an image; None if that can't be found out here."""
+def ask_apptainer(path: Path) -> frozenset[str] | None:
+    """The apps of an image; None if that can't be found out here.
+
+    Its own ``ls`` lists them, and may do anything else: it sees no more of this machine than a job would.
+    ``apptainer inspect`` would run the image's shell with our environment and among our processes.
+    """
     binary = next((name for name in BINARIES if shutil.which(name)), None)
     if binary is None:
         return None
-    argv = [binary, "inspect", "--list-apps", str(path)]
+    known = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    work = Path(tempfile.mkdtemp(prefix="distribute-look-"))
+    argv = [binary, "exec", *OPTIONS, "--workdir", str(work), str(path), "/bin/ls", _APPS]
     try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LONGEST_S
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        ended = run_program(argv, b"", _LONGEST_S, Event(), {**known, **ENVIRONMENT})
+    except OSError:
         return None
-    return frozenset(done.stdout.split()) if done.returncode == 0 else None
+    finally:
+        remove(work)
+    return frozenset(ended.output.decode(errors="replace").split()) if ended.code == 0 else None
 
 
 def _require(image: Image, loaded: LoadedJobFile, mention: InputFile) -> None:

@@ -51,3 +51,14 @@ def write_sif(
     head = HEADER.pack(launch, MAGIC, VERSION, architecture + b"\0", bytes(16), 0, 0, *places)
     path.write_bytes(head.ljust(_TABLE_AT, b"\0") + table + data)
     return path
+
+
+def hide_apps(path: Path) -> None:
+    """Let an image say nothing of its apps, as those of old versions of Singularity."""
+    data = bytearray(path.read_bytes())
+    total, table_at = HEADER.unpack_from(data)[8:10]
+    for at in range(table_at, table_at + total * DESCRIPTOR.size, DESCRIPTOR.size):
+        kind, _, *rest = DESCRIPTOR.unpack_from(data, at)
+        if kind == Data.JSON:
+            DESCRIPTOR.pack_into(data, at, kind, False, *rest)
+    path.write_bytes(data)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 
@@ -30,10 +30,17 @@ class Ended:
     stopped: bool = False
 
 
-def run_program(argv: Sequence[str], given: bytes, limit_s: float, stop: Event) -> Ended:
+def run_program(
+    argv: Sequence[str],
+    given: bytes,
+    limit_s: float,
+    stop: Event,
+    environment: Mapping[str, str] | None = None,
+) -> Ended:
     """Run it in ``/`` and in a session of its own, with ``given`` on standard input, for at most ``limit_s``.
 
-    When ``stop`` is set it is ended at once, with what it has started. Raises OSError where it can't start.
+    It has our environment unless it gets one. When ``stop`` is set it is ended at once, with what it has
+    started. Raises OSError where it can't start.
     """
     with tempfile.TemporaryFile() as source:
         source.write(given)
@@ -44,6 +51,7 @@ def run_program(argv: Sequence[str], given: bytes, limit_s: float, stop: Event) 
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd="/",
+            env=environment,
             start_new_session=True,
         )
     with process:

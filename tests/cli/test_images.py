@@ -21,7 +21,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "apptainer"
-    program.write_text(f'#!/bin/sh\n[ "$1 $2" = "inspect --list-apps" ] && cat {folder}/apps\n')
+    program.write_text(f'#!/bin/sh\n[ "$1" = exec ] && cat {folder}/apps\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return folder / "apps"

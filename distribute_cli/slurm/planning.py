@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +74,7 @@ def plan_export(
     notes = tuple(list_notes(jobfile))
     key = f"{jobfile.meta.namespace}/{jobfile.meta.batch_name}"
     files = (
-        TextFile(MANIFEST, _manifest(jobfile, circumstances)),
+        TextFile(MANIFEST, _manifest(jobfile, material, circumstances)),
         TextFile("README.md", readme(key, submissions, notes, cluster)),
         TextFile("rsync_upload.sh", upload_script(key, cluster), executable=True),
         TextFile("schedule_jobs.sh", schedule_script(key, submissions), executable=True),
@@ -147,7 +148,7 @@ def _in_order(jobfile: JobFile) -> Iterator[AnyJob]:
                 yield left.pop(job.name)
 
 
-def _manifest(jobfile: JobFile, circumstances: Circumstances) -> str:
+def _manifest(jobfile: JobFile, material: Material, circumstances: Circumstances) -> str:
     """``export.json``, which makes the folder one of ours and tells the runner of the batch."""
     meta, initialize = jobfile.meta, jobfile.section.initialize
     build: list[str] | None = None
@@ -163,9 +164,23 @@ def _manifest(jobfile: JobFile, circumstances: Circumstances) -> str:
             "submitter": circumstances.submitter,
             "version": circumstances.version,
             "build": build,
+            "build_id": _identify(jobfile, build, material),
             "links": jobfile.kind is Kind.COMMAND,
         }
     )
+
+
+def _identify(jobfile: JobFile, build: list[str] | None, material: Material) -> str:
+    """Another one where the build, or what it is made from, is another: an export may be brought again."""
+    initialize = jobfile.section.initialize
+    if build is None or initialize is None:
+        return ""
+    files = [(file.name, file) for file in initialize.required_files]
+    if isinstance(initialize, PythonInitialize):
+        files.append(("build.py", initialize.build_file))
+    contents = [(name, material.contents[file.path]) for name, file in files]
+    told = [build, *([name, one.sha256, one.executable] for name, one in contents)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _archive_files(

@@ -184,6 +184,14 @@ def test_modules_are_loaded_by_a_login_shell() -> None:
     assert "module load gcc/12.2 || exit 1\nmodule load 'a'\"'\"'$b' || exit 1\n" in script
 
 
+def test_another_build_has_another_id() -> None:
+    more = PYTHON.replace("build_file: b.py", "build_file: b.py, required_files: [c]")
+    texts = (PYTHON, PYTHON.replace("b.py", "other.py"), more, more.replace("[c]", "[d]"), PYTHON)
+    ids = [json_of(plan(META + SLURM + text), "export.json")["build_id"] for text in texts]
+    assert len(set(ids)) == 4
+    assert ids[0] == ids[-1]
+
+
 def test_the_runner_is_told_what_a_node_reads_from_the_batch() -> None:
     text = (
         "meta: {batch_name: b, namespace: n, retries: 2, resume: true, on_evict: USR1}\n"
@@ -198,6 +206,7 @@ def test_the_runner_is_told_what_a_node_reads_from_the_batch() -> None:
         "submitter": "anna",
         "version": "1.2.3",
         "build": None,
+        "build_id": "",
         "links": True,
     }
     found = json_of(export, "jobs/j/job.json")

@@ -333,6 +333,23 @@ def test_a_build_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:
     assert (result(folder) / "stdout.txt").read_text() == "text"
 
 
+def test_a_build_that_was_changed_is_built_again(tmp_path: Path) -> None:
+    """By an export that is brought to the folder of an earlier one."""
+    folder = make(tmp_path, "cat built", build="echo 1 >built")
+    assert run(folder, "build") == (0, "")
+    again = export(
+        write_batch(
+            tmp_path / "src", (tmp_path / "src/distribute-jobs.yaml").read_text().replace("1 >", "2 >")
+        ),
+        tmp_path / "again",
+    )
+    shutil.copytree(again, folder, dirs_exist_ok=True)
+    assert run(folder, "build") == (0, "")
+    assert run(folder, "build") == (0, "built already\n")
+    assert run(folder)[0] == 0
+    assert (result(folder) / "stdout.txt").read_text() == "2\n"
+
+
 @pytest.mark.parametrize(
     ("env", "cores"),
     [

@@ -37,9 +37,10 @@ def _read_task(path: str) -> str:
 
 def _build(batch: Batch) -> int:
     """Build once; what depends on this job begins only if it ends well."""
-    if os.path.exists(batch.built_mark):
+    if _read_mark(batch) == batch.build_id:
         print("built already")
         return 0
+    remove(batch.built_mark)
     tree = batch.built
     make_tree(batch, tree)
     output = os.path.join(batch.root, "build", "output.txt")
@@ -53,10 +54,27 @@ def _build(batch: Batch) -> int:
         shutil.copyfileobj(opened, sys.stdout.buffer)
     keep_build_output(batch, output, name_node())
     if good:
-        with open(batch.built_mark, "w"):
-            return 0
+        _mark(batch)
+        return 0
     remove(tree)
     return ended.exit_code or 1
+
+
+def _read_mark(batch: Batch) -> str:
+    """Which build it was that ended well; empty if none did."""
+    try:
+        with open(batch.built_mark) as opened:
+            return opened.read()
+    except FileNotFoundError:
+        return ""
+
+
+def _mark(batch: Batch) -> None:
+    """By a rename: an empty mark would be one of no build."""
+    private = batch.built_mark + ".new"
+    with open(private, "w") as opened:
+        opened.write(batch.build_id)
+    os.rename(private, batch.built_mark)
 
 
 if __name__ == "__main__":

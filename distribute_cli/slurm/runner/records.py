@@ -14,7 +14,10 @@ class NotBegun(Exception):
 
 
 class Batch(NamedTuple):
-    """``export.json``. ``links``: a job finds its inputs beside ``input/`` too."""
+    """``export.json``. ``build_id`` tells one build from another.
+
+    ``links``: a job finds its inputs beside ``input/`` too.
+    """
 
     root: str
     namespace: str
@@ -22,6 +25,7 @@ class Batch(NamedTuple):
     submitter: str
     version: str
     build: Optional[List[str]]
+    build_id: str
     links: bool
 
     @property

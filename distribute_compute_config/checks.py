@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
+from distribute_compute_config.fields import MOUNTS_MAX
 from distribute_compute_config.names import is_name, shorten
 from distribute_compute_config.problems import Finding, Loc
 from distribute_compute_config.template_checks import find_idle_templates
@@ -184,7 +185,8 @@ def _find_nested_mounts(kind: str, section: object) -> Iterator[Finding]:
     """A mount in another one, or on it: one of the two would be hidden."""
     mounts = _get(_get(section, "initialize"), "required_mounts")
     earlier: list[str] = []
-    for index, mount in enumerate([mounts] if isinstance(mounts, str) else _list(mounts)):
+    # More are refused for their number; to compare each with all others would take hours.
+    for index, mount in enumerate([mounts] if isinstance(mounts, str) else _list(mounts)[:MOUNTS_MAX]):
         if not isinstance(mount, str):
             continue
         clean = posixpath.normpath(mount)

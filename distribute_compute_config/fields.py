@@ -43,6 +43,8 @@ _matrix_id = re.compile(
     r"@[!-9;-~]+:[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|@[!-9;-~]+:\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?"
 )
 _MATRIX_ID_MAX = 255
+#: All of them and their paths on the node stand in one argument of a command, which Linux limits to 128 KiB.
+MOUNTS_MAX, _MOUNT_CHARACTERS_MAX = 100, 250
 _OWN_MOUNTS = (container.INPUT, container.SAVE)
 #: Of the system, and where an image has its apps.
 _SYSTEM_MOUNTS = ("/dev", "/proc", "/sys", "/scif", "/.singularity.d")
@@ -127,6 +129,8 @@ def _check_matrix_id(text: str) -> str:
 
 def _check_mount(path: str) -> str:
     _check_path(path)
+    if len(path) > _MOUNT_CHARACTERS_MAX:
+        raise complain(f"{shorten(path)} is too long", f"write at most {_MOUNT_CHARACTERS_MAX} characters")
     # normpath keeps two leading slashes, as POSIX allows them a meaning of their own.
     clean = "/" + posixpath.normpath(path).lstrip("/")
     if not path.startswith("/") or ".." in path.split("/") or re.search("[:,]", path):
@@ -139,6 +143,12 @@ def _check_mount(path: str) -> str:
     if any(system == clean or clean.startswith(f"{system}/") for system in _SYSTEM_MOUNTS):
         raise complain(f"a mount on {clean} would hide what a container needs", "write another folder")
     return path
+
+
+def _check_few(mounts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(mounts) > MOUNTS_MAX:
+        raise complain(f"{len(mounts)} mounts are too many", f"write at most {MOUNTS_MAX}")
+    return mounts
 
 
 def _checked(parse: Callable[[Any], T], types: tuple[type, ...], forms: str) -> Callable[[Any], T]:
@@ -239,6 +249,7 @@ Several = Annotated[
     tuple[T, ...], BeforeValidator(_empty_if_none, json_schema_input_type=tuple[T, ...] | None)
 ]
 """A list that may be absent, ``~`` or ``[]``."""
+Mounts = Annotated[Several[Mount], AfterValidator(_check_few)]
 Jobs = Annotated[tuple[T, ...], AfterValidator(_check_some), Field(json_schema_extra={"minItems": 1})]
 """A list that may not be empty."""
 Memory = Annotated[

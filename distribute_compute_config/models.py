@@ -28,7 +28,7 @@ from distribute_compute_config.fields import (
     Jobs,
     MatrixId,
     Memory,
-    Mount,
+    Mounts,
     Name,
     Path,
     Priority,
@@ -214,7 +214,7 @@ class Initialize(InitializeBase):
 
     sif: Script = Field(examples=["execute_container.sif"])
     """The image, as ``apptainer build`` made it; on the node it is called image.sif."""
-    required_mounts: Several[Mount] = Field(default=(), examples=[["/solver/output"]])
+    required_mounts: Mounts = Field(default=(), examples=[["/solver/output"]])
     """Absolute paths of folders inside the container that a job may write to."""
 
 

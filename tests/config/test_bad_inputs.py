@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 import yaml
@@ -221,6 +222,8 @@ VALUES = {
     "a mount that hides devices": (APPTAINER.replace("MOUNT", "/dev"), ["7:23: apptainer.initialize.required_mounts[0]: a mount on /dev would hide"]),
     "a mount in another": (APPTAINER.replace("MOUNT", "/a/b, /c, /a/./"), ["7:33: apptainer.initialize.required_mounts[2]: it and the mount on /a/b lie one in the other"]),
     "a mount twice": (APPTAINER.replace("MOUNT", "/a, /ab, /a"), ["7:32: apptainer.initialize.required_mounts[2]: it and the mount on /a lie one in the other"]),
+    "a mount that is too long": (APPTAINER.replace("MOUNT", "/" + 250 * "a"), ["7:23: apptainer.initialize.required_mounts[0]: '/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'… (251 characters) is too long"]),
+    "too many mounts": (APPTAINER.replace("MOUNT", ", ".join(f"/a{n}" for n in range(101))), ["7:22: apptainer.initialize.required_mounts: 101 mounts are too many"]),
     "a mount that hides all": (APPTAINER.replace("MOUNT", "/"), ["7:23: apptainer.initialize.required_mounts[0]: a mount on / would hide"]),
 }  # fmt: skip
 
@@ -249,6 +252,14 @@ def test_a_bad_file_is_told_what_and_where(text: str, expected: list[str]) -> No
     found = complaints(text)
     assert [line[: len(start)] for line, start in zip(found, expected, strict=False)] == expected
     assert len(found) == len(expected), found
+
+
+def test_no_number_of_mounts_holds_up_who_reads_them() -> None:
+    begin_s = time.process_time()
+    (found,) = complaints(APPTAINER.replace("MOUNT", ", ".join(f"/a{n}" for n in range(20_000))))
+    assert "20000 mounts are too many" in found
+    # To compare each with all others would take a minute.
+    assert time.process_time() - begin_s < 15
 
 
 @pytest.mark.parametrize(("word", "meaning"), TRAPS.items())

@@ -29,6 +29,7 @@ from rich.table import Table
 
 _SINGLE_CALLS = 10
 _LONGEST_S = 3600
+_WIDTH = 110
 
 
 def square(x: int) -> int:
@@ -51,7 +52,7 @@ def main() -> int:
     options = _parse()
     if options.system:
         return _measure_here(next(one for one in SYSTEMS if one.name == options.system), options)
-    console, progress = Console(), Console(stderr=True)
+    console, progress = Console(width=_WIDTH), Console(stderr=True)
     present = [one for one in SYSTEMS if one.is_installed]
     runs = []
     for number in range(options.rounds):

@@ -111,7 +111,8 @@ def _submitit(folder: Path) -> Iterator[CallAll]:
         # It starts all that it is given at once: here two at a time.
         jobs: list[Any] = []
         for one in inputs:
-            while sum(not job.done() for job in jobs[-4 * WORKERS :]) >= WORKERS:
+            # force_check: it looks once a second else.
+            while sum(not job.done(force_check=True) for job in jobs[-4 * WORKERS :]) >= WORKERS:
                 time.sleep(0.005)
             jobs.append(executor.submit(function, one))
         return [job.result() for job in jobs]

@@ -89,12 +89,12 @@ class LocalEngine:
     def submit(self, plan: JobPlan, after: Sequence[str] = ()) -> str:
         self._check_size(plan)
         batch = SpoolId(self._namespace, name_batch(plan.files))
-        run = f"exec bash {shlex.quote(str(plan.files.script))}"
+        around, run = _enter_environment(), f"exec bash {shlex.quote(str(plan.files.script))}"
         if plan.tasks is None:
-            pieces = [Piece(plan.files.name, self._command(run))]
+            pieces = [Piece(plan.files.name, around + run)]
         else:
             tasks = range(plan.tasks)
-            pieces = [Piece(str(task), self._command(f"{TASK_VARIABLE}={task} {run}")) for task in tasks]
+            pieces = [Piece(str(task), f"{around}{TASK_VARIABLE}={task} {run}") for task in tasks]
         options = {name: value for name, value in plan.options.items() if name not in _ELSEWHERE}
         drop(self.private.spool, make_batch(batch, pieces, options, after))
         self.ensure()
@@ -110,10 +110,8 @@ class LocalEngine:
             name = name_shown(batch.batch)
             output = shlex.quote(f"{name}.{batch.batch[len(name) + 1 :]}.{SUFFIX}")
             words.append(f">{output}.out 2>{output}.err")
-        drop(
-            self.private.spool,
-            make_batch(batch, [Piece("script", self._command(" ".join(words)))], {}, after),
-        )
+        piece = Piece("script", _enter_environment() + " ".join(words))
+        drop(self.private.spool, make_batch(batch, [piece], {}, after))
         self.ensure()
         return str(batch)
 
@@ -130,10 +128,6 @@ class LocalEngine:
         """The same, but not with every look: it may have been killed since."""
         if time.monotonic() - self._ensured_at_s > _ENSURE_EVERY_S:
             self.ensure()
-
-    def _command(self, run: str) -> str:
-        kept = environments.keep(places.environments_folder(), os.environ)
-        return f". {shlex.quote(str(kept))}; {run}"
 
     def _check_size(self, plan: JobPlan) -> None:
         """It would wait for ever. Raises ClusterError."""
@@ -181,3 +175,9 @@ class LocalEngine:
 
 #: What distinguishes machines of a lab; here there is only this one.
 _ELSEWHERE = frozenset({"features", "capabilities"})
+
+
+def _enter_environment() -> str:
+    """What a shell reads first, so that a job has the environment of whoever submits."""
+    kept = environments.keep(places.environments_folder(), os.environ)
+    return f". {shlex.quote(str(kept))}; "

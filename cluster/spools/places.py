@@ -16,12 +16,21 @@ from pathlib import Path
 
 import platformdirs
 
+from cluster.errors import ClusterError
+
 
 def state_folder() -> Path:
-    """The folder of all this; made for its owner only."""
+    """The folder of all this; made for its owner only. Raises ClusterError if it can't be."""
     host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname()) or "localhost"
     folder = platformdirs.user_state_path("distribute") / "cluster" / host
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ClusterError(
+            f"{folder} can't be made",
+            f"{error.strerror}, and this machine's own queue lives there",
+            "choose another place: export XDG_STATE_HOME=/path",
+        ) from error
     return folder
 
 

@@ -262,3 +262,12 @@ def test_only_what_is_old_is_forgotten(engine: LocalEngine) -> None:
 def test_an_array_of_no_calls(tmp_path: Path) -> None:
     job = Job(cluster.functions.work.Calls(()), qtype=Mode.LOCAL)
     assert (job.get(LONG_S), job.id) == ([], None)
+
+
+def test_a_state_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    with pytest.raises(
+        ClusterError, match=r"can't be made: .*\n  choose another place: export XDG_STATE_HOME"
+    ):
+        submit(lambda: 1)

@@ -19,10 +19,12 @@ from cluster.functions.runner import (
     EXITED,
     PYTHON,
     RAISED,
+    RUNNER,
     UNLOADABLE,
     UNPICKLABLE,
     VALUE,
     ResultFile,
+    find_in_results,
     read_header,
 )
 
@@ -82,8 +84,13 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._files = files
 
-    def persistent_load(self, name: Any) -> ResultFile:
-        if not isinstance(name, str) or not name or "/" in name or name in (".", ".."):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == (RUNNER, find_in_results.__name__):
+            return self._find_file
+        return super().find_class(module, name)
+
+    def _find_file(self, name: str) -> ResultFile:
+        if not name or "/" in name or name in (".", ".."):
             raise pickle.UnpicklingError(f"{name!r} is no file of the result")
         return ResultFile(self._files / name)
 

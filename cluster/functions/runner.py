@@ -28,13 +28,14 @@ import os
 import pickle
 import signal
 import sys
+from collections import ChainMap
 from collections.abc import Callable
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import IO, Any, NamedTuple
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 #: The module's name in pickles, also where this file runs as a script.
-_NAME = "cluster.functions.runner"
+RUNNER = "cluster.functions.runner"
 #: The very cloudpickle that packed the call, where a call file came with it.
 SHIPPED_NAME = "cloudpickle.zip"
 _MESSAGE_MAX = 2000
@@ -77,6 +78,11 @@ def call_after(
     """A call after another one, whose result is of no interest."""
     first(*first_args)
     return function(*args, **kwargs)
+
+
+def find_in_results(name: str) -> ResultFile:
+    """Stands in a pickled result for a file of that name; who reads the result knows where that is."""
+    raise pickle.UnpicklingError(f"nobody knows where the result's file {name!r} is")
 
 
 class Terminated(BaseException):
@@ -137,6 +143,10 @@ class _ResultWriter:
         """Remove what an earlier attempt wrote."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
+        if os.path.isdir(self._files):
+            import shutil
+
+            shutil.rmtree(self._files)
 
     def write(self, outcome: str, content: object = None, **told: str) -> None:
         """Raises whatever pickling ``content`` raises; then nothing is written."""
@@ -164,11 +174,10 @@ class _ResultWriter:
             self._dump(cloudpickle.Pickler, content, file)
 
     def _dump(self, base: Any, content: object, file: IO[bytes]) -> None:
-        keep = self._keep
+        reducers = getattr(base, "dispatch_table", copyreg.dispatch_table)
 
         class Pickler(base):  # type: ignore[misc]
-            def persistent_id(self, value: object) -> str | None:
-                return keep(value) if isinstance(value, ResultFile) else None
+            dispatch_table = ChainMap({ResultFile: self._reduce}, reducers)
 
             def reducer_override(self, value: object) -> Any:
                 if isinstance(value, BaseException) and _has_own_init(type(value)):
@@ -177,6 +186,9 @@ class _ResultWriter:
                 return NotImplemented if above is None else above(value)
 
         Pickler(file, protocol=pickle.HIGHEST_PROTOCOL).dump(content)
+
+    def _reduce(self, one: ResultFile) -> tuple[Callable[[str], object], tuple[str]]:
+        return find_in_results, (self._keep(one),)
 
     def _keep(self, one: ResultFile) -> str:
         """Move the file to the results, once; its name there."""
@@ -329,7 +341,8 @@ def main(argv: list[str]) -> int:
     """See the module."""
     calls, outputs, *task = argv
     # So that this very class is the one that pickles mean.
-    sys.modules[_NAME] = sys.modules[__name__]
+    sys.modules[RUNNER] = sys.modules[__name__]
+    find_in_results.__module__ = RUNNER
     shipped = f"{os.path.dirname(os.path.abspath(calls))}/{SHIPPED_NAME}"
     if os.path.exists(shipped):
         sys.path.insert(0, shipped)

@@ -309,7 +309,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_result_does_not_name_files_elsewhere(tmp_path: Path) -> None:
     result = tmp_path / "work.result"
     head = json.dumps({"python": PYTHON, "outcome": "value"}).encode()
-    result.write_bytes(head + b"\nP../../etc/passwd\n.")
+    result.write_bytes(head + b"\nccluster.functions.runner\nfind_in_results\n(V../../etc/passwd\ntR.")
     with pytest.raises(ResultError, match="is no file of the result"):
         read_result(result, "work", tmp_path)
 

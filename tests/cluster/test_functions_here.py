@@ -155,8 +155,8 @@ class TestJobQueue:
         try:
             wait = make_hold(tmp_path)
             jobs = [queue.add(wait, [name]) for name in ("a", "b")]
-            wait_until((tmp_path / "a-began").exists, LONG_S)
-            assert len(queue.update().running) == 1 and len(queue.queued) == 1
+            wait_until(lambda: list(tmp_path.glob("*-began")), LONG_S)
+            wait_until(lambda: len(queue.update().running) == 1 and len(queue.queued) == 1, LONG_S)
             with pytest.raises(ClusterError, match="wants 2 cores, and jobs on this machine have 1"):
                 queue.add(wait, ["c"], cores=2)
             (tmp_path / "go").touch()

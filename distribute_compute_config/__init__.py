@@ -130,7 +130,9 @@ _MODULES = {
     "templates": ("template",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
-__all__ = [*_HOMES]
+if not TYPE_CHECKING:
+    # What checks types has the imports above.
+    __all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> object:

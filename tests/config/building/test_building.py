@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -46,6 +47,20 @@ def test_all_names_can_be_imported_at_once() -> None:
     names: dict[str, object] = {}
     exec("from distribute_compute_config import *", names)
     assert {*FUNCTIONS, "ApptainerConfig", "Meta"} <= names.keys()
+
+
+def test_types_of_names_imported_at_once_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(
+        "from distribute_compute_config import *\n\njob('one', 'input.json')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", "/dev/null", "--follow-imports=silent", "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(Path(distribute.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith('script.py:3: error: Argument 2 to "job" has incompatible type "str"')
 
 
 @pytest.mark.parametrize("keys", [keywords.BatchKeywords, keywords.JobKeywords, keywords.SlurmKeywords])

@@ -298,8 +298,9 @@ class Node:
         found = [self._trouble, self._slot_trouble, self._uploader.trouble, self._guard.owner.trouble]
         found.append(self._abilities.trouble)
         if self._scratch.full():
-            free = self._scratch.free_bytes() >> 20
-            found.append(f"{self._scratch.path} has only {free} MiB left: no more jobs are taken")
+            free, least = (size >> 20 for size in (self._scratch.free_bytes(), self._scratch.min_free_bytes))
+            end = f"no more jobs are taken until {least} MiB are free"
+            found.append(f"{self._scratch.path} has only {free} MiB left: {end}")
         if self._lease.lost:
             found.append("the node's lease was lost: no more jobs are taken until it is regained")
         return [text for text in found if text]

@@ -77,7 +77,7 @@ def test_a_full_scratch(small_disk: MakeDisk, tmp_path: Path) -> None:
 
         # Somebody else fills it: no job is taken, and the node says why.
         fill(scratch / "others")
-        told = f"{scratch} has only 0 MiB left: no more jobs are taken"
+        told = f"{scratch} has only 0 MiB left: no more jobs are taken until 4 MiB are free"
         lab.wait(lambda: told in lab.status("alpha").troubles, 20, "it says so")
         key = lab.batch("small", {"a": "true"})
         lab.wait_state(key, "a", State.PENDING)

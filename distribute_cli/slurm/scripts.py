@@ -84,6 +84,15 @@ _SCHEDULE = """\
 set -euo pipefail
 cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")"
 
+# Two who submit at once would submit all of it twice.
+exec 9<schedule_jobs.sh
+taken=0
+flock --nonblock --conflict-exit-code 75 9 2>/dev/null || taken=$?
+if [ "$taken" = 75 ]; then
+    echo "error: {key} is being submitted by somebody else just now" >&2
+    exit 1
+fi
+
 names=(
 {names}
 )

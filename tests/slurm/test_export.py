@@ -202,6 +202,27 @@ def test_an_sbatch_that_fails_is_told_with_what_was_submitted(
     assert read_ids(tmp_path / "o ut") == {"one": "1"}
 
 
+def test_two_who_submit_at_once_submit_once(one: Path, tmp_path: Path) -> None:
+    folder = export(one, tmp_path / "out")
+    program, calls, go = tmp_path / "bin" / "sbatch", tmp_path / "calls", tmp_path / "go"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho x >>{calls}\nuntil [ -e {go} ]; do sleep 0.05; done\necho 7\n")
+    program.chmod(0o755)
+    env = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    script = str(folder / "schedule_jobs.sh")
+    with subprocess.Popen([script], env=env, stdout=subprocess.DEVNULL) as first:
+        try:
+            wait_until(calls.exists)
+            second = subprocess.Popen([script], env=env, stderr=subprocess.PIPE, text=True)
+            wait_until(lambda: second.poll() is not None or calls.read_text() == "x\nx\n")
+        finally:
+            go.touch()
+        assert "is being submitted by somebody else just now" in second.communicate()[1]
+        assert first.wait() == 0
+    assert calls.read_text() == "x\n"
+    assert read_ids(folder) == {"one": "7"}
+
+
 def test_the_script_tells_the_same_and_goes_on_later(tmp_path: Path, refusing: dict[str, str]) -> None:
     folder = export(write_batch(tmp_path / "src", CHAIN), tmp_path / "out")
     env = {**os.environ, **refusing}

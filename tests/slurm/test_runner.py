@@ -288,6 +288,19 @@ def test_what_a_job_closed_is_in_nobodys_way(tmp_path: Path) -> None:
     assert [path.name for path in (folder / "work").iterdir()] == [".locks"]
 
 
+@pytest.mark.parametrize(
+    "command", ["rm -r $PWD", "mv $PWD $PWD.old && ln -s $PWD.old $PWD", "rm -r $DISTRIBUTE_SAVE"]
+)
+@pytest.mark.parametrize("more", ["resume: false", "resume: true"])
+def test_a_job_that_removes_its_folder_has_its_output_archived(
+    tmp_path: Path, command: str, more: str
+) -> None:
+    folder = make(tmp_path, f"echo x; {command}; kill -TERM $PPID; exec sleep 20", more)
+    assert run(folder)[0] == 128 + signal.SIGTERM
+    assert (result(folder) / "stdout.txt").read_text() == "x\n"
+    assert not os.path.lexists(folder / "work/j")
+
+
 def test_what_cannot_be_removed_is_no_failure_of_its_job(tmp_path: Path) -> None:
     deep = "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
     folder = make(tmp_path, f"{sys.executable} -c {shlex.quote(deep)}")

@@ -71,6 +71,8 @@ def make_container_folders(job: Job, tree: str) -> None:
 
 def unlock(tree: str) -> None:
     """Let us read what a job saved, and enter its folder, whatever modes it left; no link is followed."""
+    if os.path.islink(tree) or not os.path.isdir(tree):
+        return
     _open_folder(tree)
     waiting = [(os.path.join(tree, SAVE), 0)]
     while waiting:

@@ -245,7 +245,7 @@ def test_what_was_submitted_twice_runs_once_at_a_time(tmp_path: Path) -> None:
         wait_until((folder / "work/j/ready").exists)
         code, said = run(folder, SLURM_JOB_ID="8")
         assert (code, said) == (
-            1, f"j isn't begun: Slurm job 7 does the same; if that one is gone, remove {folder}/work/.locks/j\n"
+            1, f"j isn't begun: Slurm job 7 does the same; if that one is gone, remove {folder}/jobs/j/lock\n"
         )  # fmt: skip
         assert (folder / "work/j/ready").exists()
         (tmp_path / "go").touch()
@@ -256,8 +256,7 @@ def test_what_was_submitted_twice_runs_once_at_a_time(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_machine_that_died_stops_no_requeued_job(tmp_path: Path) -> None:
     folder = make(tmp_path, "echo x")
-    lock = folder / "work/.locks/j"
-    lock.parent.mkdir()
+    lock = folder / "jobs/j/lock"
     lock.write_text("7")
     with lock.open("r+") as opened:
         fcntl.lockf(opened, fcntl.LOCK_EX)
@@ -285,7 +284,7 @@ def test_what_a_job_closed_is_in_nobodys_way(tmp_path: Path) -> None:
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert (result(folder) / "d/y").read_text() == (result(folder, "j~1") / "d/y").read_text() == "y\n"
-    assert [path.name for path in (folder / "work").iterdir()] == [".locks"]
+    assert not list((folder / "work").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -411,4 +410,4 @@ def test_links_closed_folders_and_odd_names_are_archived(tmp_path: Path, locale:
     }
     assert {path: (archived / path).stat().st_size for path in files} == files
     assert sorted(one.partition(":")[0] for one in record(folder)["skipped"]) == ["broken", "folder", "out"]
-    assert [path.name for path in (folder / "work").iterdir()] == [".locks"]
+    assert not list((folder / "work").iterdir())

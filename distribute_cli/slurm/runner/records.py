@@ -50,7 +50,8 @@ class Batch(NamedTuple):
 
     def lock(self, job: str) -> str:
         """Whoever runs the job, or for ``""`` the build, has it locked."""
-        return os.path.join(self.root, "work", ".locks", job or "(build)")
+        folder = self.job_folder(job) if job else os.path.join(self.root, "build")
+        return os.path.join(folder, "lock")
 
     def staging(self, name: str) -> str:
         return os.path.join(self.root, "archive", ".staging", self.namespace, self.batch, name)

@@ -174,16 +174,12 @@ class _ResultWriter:
             self._dump(cloudpickle.Pickler, content, file)
 
     def _dump(self, base: Any, content: object, file: IO[bytes]) -> None:
-        reducers = getattr(base, "dispatch_table", copyreg.dispatch_table)
+        reducers: dict[type, Callable[[Any], object]] = {ResultFile: self._reduce}
+        if isinstance(content, BaseException) and _has_own_init(type(content)):
+            reducers[type(content)] = _reduce_exception
 
         class Pickler(base):  # type: ignore[misc]
-            dispatch_table = ChainMap({ResultFile: self._reduce}, reducers)
-
-            def reducer_override(self, value: object) -> Any:
-                if isinstance(value, BaseException) and _has_own_init(type(value)):
-                    return copyreg.__newobj__, (type(value), *value.args), value.__dict__ or None  # type: ignore[attr-defined]
-                above = getattr(super(), "reducer_override", None)
-                return NotImplemented if above is None else above(value)
+            dispatch_table = ChainMap(reducers, getattr(base, "dispatch_table", copyreg.dispatch_table))
 
         Pickler(file, protocol=pickle.HIGHEST_PROTOCOL).dump(content)
 
@@ -216,6 +212,11 @@ def _has_own_init(kind: type[BaseException]) -> bool:
         and isinstance(kind.__init__, FunctionType)
         and base.__basicsize__ == BaseException.__basicsize__
     )
+
+
+def _reduce_exception(error: BaseException) -> tuple[object, ...]:
+    make = copyreg.__newobj__  # type: ignore[attr-defined]
+    return make, (type(error), *error.args), error.__dict__ or None
 
 
 def _open_private(path: str, flags: int) -> int:

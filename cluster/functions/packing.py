@@ -24,7 +24,7 @@ from typing import Any
 
 from cluster.functions.culprits import find_culprit
 from cluster.functions.errors import Unpicklable
-from cluster.functions.runner import PYTHON, read_call, read_header
+from cluster.functions.runner import PYTHON, read_call
 
 #: Never packed with their code: what runs a job has it, or needs none of it.
 _OURS = frozenset({"cluster", "cloudpickle", "distribute_compute_config", "spoold", "__main__"})
@@ -117,12 +117,6 @@ def slice_call(path: Path, index: int) -> bytes:
         one = read_call(file, index)
     around = Surroundings(tuple(one.header["imports"]), tuple(one.header["sys_path"]))
     return _join([_Function(0, one.name, one.source, one.function)], [(0, one.args)], around)
-
-
-def count_calls(path: Path) -> int:
-    """How many calls a call file has. Raises ValueError if it is none."""
-    with path.open("rb") as file:
-        return len(read_header(file, ("python", "functions", "calls"))["calls"])
 
 
 def check_imports(imports: Iterable[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from cluster.records import NEVER_SATISFIED, QueueJob, join_exit
 from cluster.settling import Standing, combine
@@ -196,8 +195,3 @@ def _choose(job: SpoolId, jobs: Mapping[str, QueueJob]) -> QueueJob | None:
 def _first_line(texts: Collection[str]) -> str:
     text = next(iter(texts), "").strip()
     return text.splitlines()[0] if text else "the spool refused it"
-
-
-def archive_of(spool: Spool, batch: SpoolId, task: str) -> Path:
-    """Where the result of a job stands."""
-    return spool.layout.archived_job(batch.namespace, batch.batch, task)

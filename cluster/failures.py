@@ -60,9 +60,10 @@ def describe_failure(job: Job) -> JobFailed:
     job.bring_home()
     task = _find_failed_task(job)
     errors = job.error_files[task or 0]
-    why = "\n".join(read_output(errors).splitlines()[-_TAIL_LINES:]) or job.reason
-    title = job.title if task is None else f"task {task} of {job.title}"
-    return JobFailed(f"{title} {say_end(job)}", why, f"see {errors}", job.exitcode)
+    title, end = job.title if task is None else f"task {task} of {job.title}", say_end(job)
+    reason = "" if end.endswith(job.reason) else job.reason
+    why = "\n".join(read_output(errors).splitlines()[-_TAIL_LINES:]) or reason
+    return JobFailed(f"{title} {end}", why, f"see {errors}", job.exitcode)
 
 
 def _find_failed_task(job: Job) -> int | None:

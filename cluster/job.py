@@ -219,7 +219,9 @@ class Job:
     # Ending
 
     def cancel(self) -> Job:
-        """Cancel it. Raises NotSubmitted, and ClusterError with the queue's own words."""
+        """Cancel it, unless it has ended. Raises NotSubmitted, and ClusterError as the queue says it."""
+        if self.state.is_ended:
+            return self
         if self.id is None or self._tracker is None:
             raise NotSubmitted(f"{self.title} can't be cancelled", "it isn't submitted")
         self._client.engine.cancel([self.id])

@@ -22,6 +22,7 @@ from cluster.records import QueueJob
 from cluster.scripts import TASK_VARIABLE, Frame
 from cluster.spools import environments, places
 from cluster.spools.cancelling import cancel
+from cluster.spools.depending import refuse_unknown
 from cluster.spools.dropping import Piece, drop, make_batch
 from cluster.spools.ids import SpoolId, name_batch, name_file_batch, name_namespace, name_shown
 from cluster.spools.reading import SpoolReader
@@ -88,6 +89,7 @@ class LocalEngine:
 
     def submit(self, plan: JobPlan, after: Sequence[str] = ()) -> str:
         self._check_size(plan)
+        refuse_unknown(self._reader, plan.files.name, after)
         batch = SpoolId(self._namespace, name_batch(plan.files))
         around, run = _enter_environment(), f"exec bash {shlex.quote(str(plan.files.script))}"
         if plan.tasks is None:
@@ -104,6 +106,7 @@ class LocalEngine:
         if extra:
             raise ClusterError(f"{script} can't be submitted so", f"there is no command that takes {extra}")
         batch = SpoolId(self._namespace, name_file_batch(script))
+        refuse_unknown(self._reader, script.name, after)
         interpreter = shlex.join([*scripts.read_interpreter(script), str(script)])
         words = [f"cd {shlex.quote(str(Path.cwd()))} && exec {interpreter}"]
         if not is_job_file(script.name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +51,10 @@ def make_calls(
         if args or kwargs or array is not None:
             raise TypeError("Calls have their arguments already")
         return function
-    if isinstance(args, str | bytes):
-        raise TypeError(f"args={args!r} isn't a list of arguments; write args=[{args!r}]")
+    if isinstance(args, str | bytes) or not isinstance(args, Iterable):
+        raise TypeError(f"args={args!r:.100} isn't a list of arguments; write args=[{args!r:.100}]")
+    if not isinstance(kwargs, Mapping):
+        raise TypeError(f"kwargs={kwargs!r:.100} is no dict of arguments; write kwargs={{'name': value}}")
     call = Call(function, tuple(args), dict(kwargs))
     return Calls((call,) * (array or 1), array is not None)
 

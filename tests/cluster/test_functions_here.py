@@ -17,7 +17,7 @@ import cluster
 from cluster.engines import local_client
 from cluster.engines.local import LocalEngine
 from cluster.errors import ClusterError
-from cluster.failures import DependencyFailed, WaitTimeout
+from cluster.failures import DependencyFailed, JobFailed, WaitTimeout
 from cluster.functions.errors import Unpicklable
 from cluster.job import Job
 from cluster.jobqueue import JobQueue
@@ -132,6 +132,62 @@ class TestExecutor:
             cluster.Executor(max_workers=0)
 
 
+class TestDependencies:
+    """Of jobs that aren't here: nobody would notice that they are waited for."""
+
+    @pytest.mark.parametrize("depends", ["root/none-1", ["root/none-1"]])
+    def test_a_job_that_was_never_submitted(self, depends: object) -> None:
+        with pytest.raises(
+            ClusterError, match=r"job pow can't wait for root/none-1: no such job was submitted"
+        ):
+            submit(pow, [2, 3], depends=depends)
+
+    def test_a_job_of_another_queue(self, tmp_path: Path) -> None:
+        other = JobQueue(cores=1)
+        wait = make_hold(tmp_path)
+        try:
+            elsewhere = other.add(wait, ["a"])
+            with pytest.raises(ClusterError, match=f"can't wait for {elsewhere.id}"):
+                submit(pow, [2, 3], depends=elsewhere)
+        finally:
+            (tmp_path / "go").touch()
+            other.wait(timeout=LONG_S)
+            stop(local_client(1).engine)
+
+    def test_a_script_after_no_job(self, tmp_path: Path) -> None:
+        (tmp_path / "script.sh").write_text("true\n")
+        with pytest.raises(ClusterError, match=r"script\.sh can't wait for root/none-1"):
+            cluster.submit_file(tmp_path / "script.sh", "root/none-1")
+
+    def test_jobs_that_wait_run_or_have_ended(self, tmp_path: Path) -> None:
+        wait = make_hold(tmp_path)
+        first = submit(wait, ["a"])
+        second = submit(pow, [2, 3], depends=str(first.id))
+        third = submit(pow, [2, 4], depends=[str(first.id), str(second.id)])
+        (tmp_path / "go").touch()
+        assert third.get(LONG_S) == 16
+        assert submit(pow, [2, 5], depends=str(first.id)).get(LONG_S) == 32
+
+
+class TestMessages:
+    @pytest.mark.parametrize(
+        ("args", "kwargs", "message"),
+        [(3, None, "args=3 isn't a list"), ([], [1], r"kwargs=\[1\] is no dict of arguments")],
+    )
+    def test_arguments_that_are_none(self, args: Any, kwargs: Any, message: str) -> None:
+        with pytest.raises(TypeError, match=message):
+            submit(pow, args, kwargs)
+
+    def test_an_exit_code_is_told_once(self) -> None:
+        with pytest.raises(JobFailed, match=r"failed with exit code 3\n  see"):
+            submit("exit 3").get(LONG_S)
+
+    def test_what_has_ended_is_cancelled_without_a_word(self) -> None:
+        job = submit(pow, [2, 3])
+        assert job.get(LONG_S) == 8
+        assert job.cancel().get() == 8
+
+
 class TestJobQueue:
     def test_cores_dependencies_and_results(self, tmp_path: Path) -> None:
         def append(word: str, folder: str = str(tmp_path)) -> str:
@@ -149,6 +205,12 @@ class TestJobQueue:
         assert repr(queue).endswith("0 queued, 0 running, 2 completed, 0 failed>")
         queue.clear()
         assert len(queue) == 0 and not first.plan.files.folder.exists()
+
+    def test_the_queue_of_all_programs(self) -> None:
+        job = cluster.JQUEUE.add(pow, [2, 6])
+        assert cluster.JQUEUE.get(job, LONG_S) == 64
+        assert job.id in cluster.Queue("self").completed
+        cluster.JQUEUE.clear()
 
     def test_a_queue_of_its_own_has_cores_of_its_own(self, tmp_path: Path) -> None:
         queue = JobQueue(cores=1)

@@ -18,16 +18,18 @@ _COMMAND_MAX = 100_000
 def join_command(command: Command, args: Sequence[object] = ()) -> str:
     """What a shell is to run. A text is a command line; a path, a list of words and ``args`` are quoted.
 
-    Raises TypeError for what is none of these, and as ``check_command`` does.
+    Raises TypeError for what is none of these, ValueError for an empty one, and as ``check_command`` does.
     """
     if isinstance(command, str):
         words = command
     elif isinstance(command, Path):
         words = shlex.quote(str(command))
-    elif isinstance(command, Sequence) and command and all(isinstance(word, str) for word in command):
+    elif isinstance(command, Sequence) and all(isinstance(word, str) for word in command):
         words = shlex.join(command)
     else:
-        raise TypeError(f"a command is a text, a path or a list of words, not {type(command).__name__}")
+        raise TypeError(f"a job is a function, a text, a path or a list of words, not {command!r:.100}")
+    if not words.strip():
+        raise ValueError(f"{command!r} is no command: there is nothing in it to run")
     return check_command(" ".join([words, *(shlex.quote(str(arg)) for arg in args)]))
 
 

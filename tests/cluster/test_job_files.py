@@ -131,9 +131,15 @@ def test_commands_that_cannot_be_run(command: str) -> None:
         join_command(command)
 
 
-@pytest.mark.parametrize("command", [[], 3, ["a", 1], b"x", None])
+@pytest.mark.parametrize("command", ["", "  ", []])
+def test_an_empty_command(command: str | list[str]) -> None:
+    with pytest.raises(ValueError, match="is no command: there is nothing in it to run"):
+        join_command(command)
+
+
+@pytest.mark.parametrize("command", [3, ["a", 1], b"x", None])
 def test_what_is_no_command(command: object) -> None:
-    with pytest.raises(TypeError, match="a command is a text, a path or a list of words"):
+    with pytest.raises(TypeError, match="a job is a function, a text, a path or a list of words"):
         join_command(command)  # type: ignore[arg-type]
 
 

@@ -20,7 +20,7 @@ from distribute_cli.queues import queue_option
 def command(jobs: tuple[str, ...], timeout: float | None, queue: str | None) -> None:
     """Wait until jobs of a cluster's queue have ended; JOB is an id.
 
-    Wait for all of yours with: distribute queue --list | xargs distribute wait
+    Wait for all of yours with: distribute queue --list | xargs -r distribute wait
     """
     from cluster.known_jobs import wait_for_ids
     from cluster.queue import check_queue

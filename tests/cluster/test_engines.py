@@ -15,7 +15,7 @@ from cluster.failures import WaitTimeout
 from cluster.job import Job
 from cluster.modes import Mode
 from cluster.naming import FileKind
-from cluster.queue import Queue
+from cluster.queue import Queue, torque_queue_parser
 from cluster.records import NEVER_SATISFIED
 from cluster.states import JobState
 from tests.cluster.captures import show
@@ -247,3 +247,5 @@ class TestTorque:
         assert (queue.users, queue.partitions) == ({"pbslab"}, {"batch"})
         assert sorted(queue.running) == ["10.vm", "3.vm"]
         assert len(Queue("somebody else", qtype=Mode.TORQUE)) == 0
+        rows = {row.job_id: row.state for row in torque_queue_parser(partition="batch")}
+        assert rows["3.vm"] is JobState.RUNNING and set(rows) == set(queue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -56,8 +57,16 @@ def write_new(files: JobFiles, text: str) -> None:
 def await_file(path: Path, within_s: float) -> None:
     """Return once the folder shows the file, or after ``within_s`` seconds: NFS may be late."""
     deadline_s = time.monotonic() + within_s
-    while not any(one.name == path.name for one in path.parent.iterdir()) and time.monotonic() < deadline_s:
+    while not _shows(path.parent, path.name) and time.monotonic() < deadline_s:
         time.sleep(_LOOK_EVERY_S)
+
+
+def _shows(folder: Path, name: str) -> bool:
+    """Whether it is listed; what was looked for in vain, NFS doesn't look for again soon."""
+    try:
+        return name in os.listdir(folder)
+    except FileNotFoundError:
+        return False
 
 
 def read_output(path: Path) -> str:

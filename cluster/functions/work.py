@@ -14,6 +14,7 @@ from cluster.engines.protocol import JobPlan
 from cluster.errors import ClusterError
 from cluster.failures import describe_failure
 from cluster.functions import runner
+from cluster.functions.errors import ResultError
 from cluster.functions.packing import Call, Surroundings, current_sys_path, name_function, pack
 from cluster.functions.results import read_result
 from cluster.modes import Mode
@@ -126,6 +127,12 @@ class FunctionWork:
             except FileNotFoundError as error:
                 if error.filename != str(path):
                     raise
+        if state is JobState.COMPLETED:
+            raise ResultError(
+                f"the result of {self._title_of(task)} can't be read",
+                f"the job has completed, and there is no {path}",
+                "was it cleaned? submit it again",
+            )
         raise describe_failure(job)
 
     def _title_of(self, task: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -164,7 +165,7 @@ class SpoolReader:
         state = _ENDINGS.get(record.ending, JobState.FAILED) if record.ending else JobState.FAILED
         known = record.exit_code is not None or record.signal is not None
         code = join_exit(record.exit_code or 0, record.signal or 0) if known else None
-        return Standing(state, code, record.reason)
+        return Standing(state, code, _in_keywords(record.reason))
 
     def _read_drop(self, job: SpoolId) -> QueueJob | None:
         """A job that isn't admitted yet, or was refused."""
@@ -190,6 +191,12 @@ def _choose(job: SpoolId, jobs: Mapping[str, QueueJob]) -> QueueJob | None:
     return replace(
         first, job_id=str(job), state=whole.state, exitcode=whole.exitcode, reason=whole.reason, nodes=nodes
     )
+
+
+def _in_keywords(reason: str) -> str:
+    """What a node advises is said for job files: ``ask for more with resources: {memory: 2G}``."""
+    said = re.sub(r"resources: \{memory: (\S+)\}", r"mem='\1'", reason)
+    return re.sub(r"resources: \{time: (\S+)\}", r"time='\1'", said)
 
 
 def _first_line(texts: Collection[str]) -> str:

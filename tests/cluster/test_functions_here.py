@@ -18,7 +18,7 @@ from cluster.engines import local_client
 from cluster.engines.local import LocalEngine
 from cluster.errors import ClusterError
 from cluster.failures import DependencyFailed, JobFailed, WaitTimeout
-from cluster.functions.errors import Unpicklable
+from cluster.functions.errors import ResultError, Unpicklable
 from cluster.job import Job
 from cluster.jobqueue import JobQueue
 from cluster.modes import Mode
@@ -181,6 +181,20 @@ class TestMessages:
     def test_an_exit_code_is_told_once(self) -> None:
         with pytest.raises(JobFailed, match=r"failed with exit code 3\n  see"):
             submit("exit 3").get(LONG_S)
+
+    def test_advice_is_given_in_keywords(self) -> None:
+        with pytest.raises(JobFailed, match=r"it ran for longer than 1s; ask for more with time='2s'"):
+            submit("sleep 50", time="0:00:01").get(LONG_S)
+        with pytest.raises(JobFailed, match=r"out of memory: .*; ask for more with mem='100M'"):
+            submit(lambda: len(bytearray(400_000_000)), mem="50MB").get(LONG_S)
+
+    def test_a_result_that_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("cluster.job.get_option", lambda *names: 0)
+        job = submit(pow, [2, 3])
+        assert job.wait(LONG_S)
+        job.clean()
+        with pytest.raises(ResultError, match=r"the job has completed, and there is no .*result"):
+            job.get()
 
     def test_what_has_ended_is_cancelled_without_a_word(self) -> None:
         job = submit(pow, [2, 3])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, CommandTimeout
 from cluster.job_files import read_output
 from cluster.records import NEVER_SATISFIED
 from cluster.states import JobState
@@ -45,6 +47,19 @@ class NotSubmitted(ClusterError):
 
 class AlreadySubmitted(ClusterError):
     """A job is submitted once; make another one to run it again."""
+
+
+@contextmanager
+def doubt_of(title: str) -> Iterator[None]:
+    """A queue that doesn't answer may have taken the job: who submits it again at once may have it twice."""
+    try:
+        yield
+    except CommandTimeout as error:
+        raise CommandTimeout(
+            f"nobody knows whether {title} was submitted",
+            f"{error.what}: {error.why}",
+            "see whether it is there before you submit it again: distribute queue",
+        ) from error
 
 
 def describe_failure(job: Job) -> JobFailed:

@@ -11,7 +11,7 @@ from cluster.commands import Command
 from cluster.dependencies import Dependencies
 from cluster.engines import Client, client_for
 from cluster.errors import ClusterError
-from cluster.failures import AlreadySubmitted, NotSubmitted
+from cluster.failures import AlreadySubmitted, NotSubmitted, doubt_of
 from cluster.job_files import await_file, make_files, read_output, remove, remove_all, write_new
 from cluster.modes import Mode, current_mode
 from cluster.naming import FileKind, check_name
@@ -122,7 +122,8 @@ class Job:
             from cluster.queue import Queue
 
             Queue("self", qtype=self.qtype).wait_to_submit(wait_on_max)
-        self.id = self._client.engine.submit(self.plan, after)
+        with doubt_of(self.title):
+            self.id = self._client.engine.submit(self.plan, after)
         self._tracker = Tracker(self._client.polls, self._marks(self.id))
         self._standing = self._tracker.standing
         return self

@@ -9,7 +9,7 @@ from typing import Any
 from cluster.commands import Command
 from cluster.engines import client_for
 from cluster.errors import ClusterError
-from cluster.failures import NotSubmitted
+from cluster.failures import NotSubmitted, doubt_of
 from cluster.job import Job
 from cluster.modes import Mode, current_mode
 from cluster.scripts import check_path
@@ -59,7 +59,9 @@ def submit_file(
     given: list[Job | str | int] = (
         [dependencies] if isinstance(dependencies, Job | str | int) else list(dependencies)
     )
-    return client_for(current_mode(qtype)).engine.submit_file(script, [_id_of(one) for one in given])
+    after = [_id_of(one) for one in given]
+    with doubt_of(str(script_file)):
+        return client_for(current_mode(qtype)).engine.submit_file(script, after)
 
 
 def _id_of(job: Job | str | int) -> str:

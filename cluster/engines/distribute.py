@@ -15,6 +15,7 @@ from cluster.errors import ClusterError
 from cluster.records import QueueJob
 from cluster.scripts import say_modules
 from cluster.spools.cancelling import cancel
+from cluster.spools.depending import tell_of_unknown
 from cluster.spools.dropping import Piece, drop, make_batch
 from cluster.spools.fetching import fetch
 from cluster.spools.ids import SpoolId, name_batch, name_file_batch, name_namespace, parse_id
@@ -71,6 +72,7 @@ class DistributeEngine:
 
     def submit(self, plan: JobPlan, after: Sequence[str] = ()) -> str:
         batch = SpoolId(self._namespace, name_batch(plan.files))
+        tell_of_unknown(self._reader, plan.files.name, after)
         try:
             with packed(plan) as pieces:
                 drop(self.spool, make_batch(batch, pieces, plan.options, after))
@@ -82,6 +84,7 @@ class DistributeEngine:
         if extra:
             raise ClusterError(f"{script} can't be submitted so", f"there is no command that takes {extra}")
         batch = SpoolId(self._namespace, name_file_batch(script))
+        tell_of_unknown(self._reader, script.name, after)
         command, shipped = say_script_command(script)
         drop(self.spool, make_batch(batch, [Piece("script", command, (shipped,))], {}, after))
         return str(batch)

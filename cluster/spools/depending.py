@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
+from cluster import logme
 from cluster.errors import ClusterError
 from cluster.spools.ids import parse_id
 from cluster.spools.reading import SpoolReader
@@ -18,6 +20,16 @@ def find_unknown(reader: SpoolReader, job_ids: Collection[str]) -> list[str]:
         if asked:
             asked -= reader.look(asked).keys()
     return sorted(asked)
+
+
+def tell_of_unknown(reader: SpoolReader, name: str, after: Sequence[str]) -> None:
+    """Warn of ids that no job has yet, where others may submit what is waited for."""
+    unknown: list[str] = []
+    # What can't be read is told when the job is dropped there.
+    with suppress(OSError, RecordError):
+        unknown = find_unknown(reader, after)
+    if unknown:
+        logme.log(f"job {name} waits for {', '.join(unknown)}, which nobody has submitted yet", "warn")
 
 
 def refuse_unknown(reader: SpoolReader, name: str, after: Sequence[str]) -> None:

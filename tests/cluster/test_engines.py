@@ -18,6 +18,7 @@ from cluster.naming import FileKind
 from cluster.queue import Queue, torque_queue_parser
 from cluster.records import NEVER_SATISFIED
 from cluster.states import JobState
+from cluster.submitting import submit_file
 from tests.cluster.captures import show
 from tests.cluster.conftest import Program
 
@@ -235,6 +236,19 @@ class TestTorque:
         assert "#PBS -l nodes=1:ppn=2" in job.plan.files.script.read_text()
         assert job.wait(20) is False
         assert (job.state, job.exitcode) == (JobState.FAILED, 7)
+
+    def test_a_job_that_may_have_been_submitted(self, program: Program, tmp_path: Path) -> None:
+        program("qstat", self.qstat(TORQUE_VERSION, show("torque-qstat-x.xml"), "exit 3"))
+        program("qsub", HANGS)
+        with pytest.raises(
+            CommandTimeout, match="nobody knows whether job exit was submitted: qsub"
+        ) as raised:
+            Job("exit 7", path=tmp_path, qtype="torque").submit()
+        assert "before you submit it again: distribute queue" in str(raised.value)
+        script = tmp_path / "script.sh"
+        script.write_text("true\n")
+        with pytest.raises(CommandTimeout, match=r"nobody knows whether .*script\.sh was submitted"):
+            submit_file(script, qtype="torque")
 
     def test_deleting_what_has_ended_is_no_error(self, program: Program) -> None:
         log = log_words(program, "qdel", "echo 'qdel: Request invalid for state of job' >&2; exit 170")

@@ -75,6 +75,15 @@ class TestScripts(QueueContract):
         assert wait([job_id], LONG_S, qtype=mode)
         assert (tmp_path / "first").exists() and (tmp_path / "made").exists()
 
+    def test_what_waits_for_a_job_that_is_not_there_yet_is_told(
+        self, mode: Mode, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        first = submit("true", qtype=mode)
+        submit("true", qtype=mode, depends=str(first.id)).get(LONG_S)
+        assert "submitted yet" not in caplog.text
+        submit("true", qtype=mode, depends="anna/meshes").cancel()
+        assert "waits for anna/meshes, which nobody has submitted yet" in caplog.text
+
     def test_cleaning_removes_all_that_a_job_wrote(self, mode: Mode, tmp_path: Path) -> None:
         jobs = [submit("echo x", path=tmp_path, qtype=mode, array=array) for array in (None, 2)]
         assert cluster.get(jobs, LONG_S) == ["x\n", "x\nx\n"], "that fetches the output"

@@ -149,7 +149,7 @@ def find_missing(shown: tuple[str, ...], said: str) -> str | None:
 def _pattern(line: str) -> re.Pattern[str]:
     """Numbers differ from run to run, and with them the width of columns; so does who runs it."""
     parts = (
-        r"\s+".join(_NUMBER.sub("\0", word) for word in re.split(r"\s+", re.escape(part).replace(r"\ ", " ")))
+        r"\s+".join(re.escape(_NUMBER.sub("\0", word)) for word in re.split(r"\s+", part))
         for part in line.rstrip().split(ANYTHING)
     )
     me = rf"(?:{PERSON}|{re.escape(getpass.getuser())})"

@@ -178,13 +178,13 @@ class TestMessages:
         with pytest.raises(TypeError, match=message):
             submit(pow, args, kwargs)
 
-    def test_an_exit_code_is_told_once(self) -> None:
+    def test_an_exit_code_is_told_once(self, tmp_path: Path) -> None:
         with pytest.raises(JobFailed, match=r"failed with exit code 3\n  see"):
-            submit("exit 3").get(LONG_S)
+            submit("exit 3", path=tmp_path).get(LONG_S)
 
-    def test_advice_is_given_in_keywords(self) -> None:
+    def test_advice_is_given_in_keywords(self, tmp_path: Path) -> None:
         with pytest.raises(JobFailed, match=r"it ran for longer than 1s; ask for more with time='2s'"):
-            submit("sleep 50", time="0:00:01").get(LONG_S)
+            submit("sleep 50", time="0:00:01", path=tmp_path).get(LONG_S)
         with pytest.raises(JobFailed, match=r"out of memory: .*; ask for more with mem='100M'"):
             submit(lambda: len(bytearray(400_000_000)), mem="50MB").get(LONG_S)
 

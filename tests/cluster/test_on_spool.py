@@ -76,12 +76,12 @@ class TestScripts(QueueContract):
         assert (tmp_path / "first").exists() and (tmp_path / "made").exists()
 
     def test_what_waits_for_a_job_that_is_not_there_yet_is_told(
-        self, mode: Mode, caplog: pytest.LogCaptureFixture
+        self, mode: Mode, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        first = submit("true", qtype=mode)
-        submit("true", qtype=mode, depends=str(first.id)).get(LONG_S)
+        first = submit("true", path=tmp_path, qtype=mode)
+        submit("true", path=tmp_path, qtype=mode, depends=str(first.id)).get(LONG_S)
         assert "submitted yet" not in caplog.text
-        submit("true", qtype=mode, depends="anna/meshes").cancel()
+        submit("true", path=tmp_path, qtype=mode, depends="anna/meshes").cancel()
         assert "waits for anna/meshes, which nobody has submitted yet" in caplog.text
 
     def test_cleaning_removes_all_that_a_job_wrote(self, mode: Mode, tmp_path: Path) -> None:

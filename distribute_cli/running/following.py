@@ -147,7 +147,9 @@ class Follower:
         lacking = [one for one in header.needs if info and one not in info.capabilities]
         if lacking:
             raise DistributeError(
-                f"this machine can't run {header.key}", f"it isn't, or hasn't, {join(lacking)}"
+                f"this machine can't run {header.key}",
+                f"it isn't, or hasn't, {join(lacking)}",
+                "submit it to a lab with a machine that can: distribute add",
             )
 
     def _require_welcome(self) -> None:
@@ -156,7 +158,9 @@ class Follower:
             look_for(self._spool, self._drop)
         except DropRejected as error:
             *reason, _ = error.hint.splitlines()
-            raise DistributeError("the job file was refused", "\n".join(reason)) from error
+            raise DistributeError(
+                "the job file was refused", "\n".join(reason), "see: distribute check"
+            ) from error
 
     def _show_job(self, ref: BatchRef, header: BatchHeader, state: State, ticket: Ticket) -> None:
         record = None

@@ -12,6 +12,8 @@ import pytest
 from cluster.engines import client_for
 from cluster.engines.local import LocalEngine
 
+_SHOWN = 5000
+
 
 @contextmanager
 def local_queue(state: Path, monkeypatch: pytest.MonkeyPatch, cores: int = 2) -> Iterator[LocalEngine]:
@@ -23,6 +25,9 @@ def local_queue(state: Path, monkeypatch: pytest.MonkeyPatch, cores: int = 2) ->
     engine = LocalEngine()
     try:
         yield engine
+    except BaseException:
+        print(f"the node said:\n{engine.node.log.read_text()[-_SHOWN:] if engine.node.log.exists() else ''}")
+        raise
     finally:
         stop(engine)
         client_for.cache_clear()

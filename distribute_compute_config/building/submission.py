@@ -125,7 +125,7 @@ def _explain_missing(missing: Iterable[Problem]) -> WrongValue:
     files = "a file" if len(told) == 1 else f"{len(told)} files"
     if len(told) > _SHOWN_MAX:
         told[_SHOWN_MAX:] = [f"… and {len(told) - _SHOWN_MAX} more"]
-    return WrongValue(f"submit(): {files} can't be brought along", "", "\n  ".join(told))
+    return WrongValue(f"submit(): {files} can't be brought along", "", "\n".join(told))
 
 
 def _find_submitter() -> Submitter:

@@ -13,13 +13,14 @@ COMPILER := gcc=gcc gcc=libc6-dev
 SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
 CHECKED := distribute_compute_config spoold nodewatch cluster distribute_cli tests bench examples
 
-.PHONY: help demo test check lint types layers unit nfs docs bench chaos clean distclean
+.PHONY: help demo test check lint types layers unit coverage nfs docs bench chaos clean distclean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo       run the example on a cluster of this machine alone'
 	@echo 'make test       install all that the tests need, and run every check'
 	@echo 'make nfs        real daemons on real NFS clients, at length: some ten minutes'
+	@echo 'make coverage   the tests once more, counting which lines they run'
 	@echo 'make lint       ruff, mypy and the layering only'
 	@echo 'make docs       build the documentation into site/'
 	@echo 'make chaos      kill and freeze daemons at random for ten minutes, then check that nothing is lost'
@@ -63,7 +64,11 @@ layers: $(VENV)/.made-test
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.made-test
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(PYTEST)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST)
+
+# Counting lines takes as long as the tests themselves.
+coverage: $(VENV)/.made-test
+	@$(MAKE) --no-print-directory unit PYTEST="--cov --cov-report=term:skip-covered $(PYTEST)"
 
 nfs: $(VENV)/.made-test
 	@$(PREPARE) extras $(GUESTS)

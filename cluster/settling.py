@@ -23,6 +23,8 @@ GIVEN_UP = Standing(JobState.ENDED, None, "the queue knows no more of it, and it
 CANCELLED = Standing(JobState.CANCELLED)
 _EXIT_AWAITED = Standing(JobState.COMPLETING, None, "it has ended, and its exit code isn't visible yet")
 
+#: A shell's exit code for a command that a signal has ended is this and the signal's number.
+_BY_SIGNAL = 128
 #: What ends by a process's exit, so that the job file's own word on that is the better one.
 _BY_EXIT = frozenset({JobState.COMPLETED, JobState.FAILED})
 
@@ -44,6 +46,9 @@ def settle(
         code = exit_code if seen.state in _BY_EXIT and exit_code is not None else seen.exitcode
         return Standing(seen.state, code, seen.reason)
     if exit_code is not None:
+        if verdict == CANCELLED and exit_code > _BY_SIGNAL:
+            # RACE: its job file was just quick enough to write by which signal the command ended.
+            return Standing(JobState.CANCELLED, exit_code)
         return Standing(JobState.FAILED if exit_code else JobState.COMPLETED, exit_code)
     if unanswered:
         return Standing(JobState.UNKNOWN, None, unanswered)

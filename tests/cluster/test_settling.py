@@ -63,6 +63,13 @@ def test_a_conclusion_counts_only_where_nothing_else_is_known(verdict: Standing)
     assert settle(WAITING, None, 0, verdict).state is JobState.COMPLETED
 
 
+def test_a_cancelled_job_whose_command_a_signal_ended_was_cancelled() -> None:
+    """Its job file may write the exit code before it is ended itself."""
+    assert settle(WAITING, None, 143, CANCELLED) == Standing(JobState.CANCELLED, 143)
+    assert settle(WAITING, None, 1, CANCELLED).state is JobState.FAILED
+    assert settle(WAITING, None, 143, GIVEN_UP).state is JobState.FAILED
+
+
 @pytest.mark.parametrize(
     ("parts", "state", "exitcode"),
     [

@@ -31,6 +31,8 @@ def test_a_real_image_without_the_app_is_refused(
 
 
 _SLEEP = "12345.678"
+#: Doesn't match the line that it stands in.
+_PATTERN = f"[{_SLEEP[0]}]{_SLEEP[1:]}"
 #: Its shell and its ``ls`` say that it has the app unless they see our environment or our processes.
 CURIOUS = f"""Bootstrap: localimage
 From: root
@@ -38,7 +40,7 @@ From: root
 %setup
     for name in sh ls; do
         rm $APPTAINER_ROOTFS/bin/$name
-        printf '%s\\n' '#!/bin/busybox sh' 'cat /proc/[0-9]*/cmdline | grep -q {_SLEEP} && echo processes' \\
+        printf '%s\\n' '#!/bin/busybox sh' 'cat /proc/[0-9]*/cmdline | grep -q {_PATTERN} && echo processes' \\
             '[ -z "$SECRET" ] || echo environment' 'echo distribute' >$APPTAINER_ROOTFS/bin/$name
         chmod 755 $APPTAINER_ROOTFS/bin/$name
     done

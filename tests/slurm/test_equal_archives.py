@@ -111,7 +111,7 @@ apptainer:
       required_files: [{path: failing.sh, alias: job.sh}]
     - name: too-long
       required_files: [{path: long.sh, alias: job.sh}]
-      resources: {time: 1s}
+      resources: {time: 5s}
 """
 APPTAINER_FILES = {
     "words.txt": "some words\n",

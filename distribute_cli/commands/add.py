@@ -55,17 +55,24 @@ def command(jobfile: Path, dry: bool, wait: bool, as_json: bool) -> None:
     if dry:
         print_json(Submission("planned", plan)) if as_json else _show(plan)
         return
-    drop, size_bytes = _drop(spool, loaded, jobfile, plan)
-    try:
-        submission = _follow(spool, plan, drop, size_bytes)
-        if wait:
-            submission = _wait(spool, submission, drop)
-    except KeyboardInterrupt:
-        tell(f"\n{plan.key} is submitted and goes on without you; see: distribute status {plan.key}")
-        raise
+    submission = _submit(spool, loaded, jobfile, plan, wait)
     if as_json:
         print_json(submission)
     _tell_end(submission, jobfile, quiet=as_json)
+
+
+def _submit(spool: Spool, loaded: LoadedJobFile, jobfile: Path, plan: Plan, wait: bool) -> Submission:
+    """Whoever ends this is told what becomes of the batch. Raises DropRejected."""
+    from spoold.following import name_drop
+
+    name = name_drop(plan.key)
+    try:
+        drop, size_bytes = _drop(spool, loaded, jobfile, plan, name)
+        submission = _follow(spool, plan, drop, size_bytes)
+        return _wait(spool, submission, drop) if wait else submission
+    except KeyboardInterrupt:
+        tell(f"\n{_describe_leaving(spool, plan, name)}")
+        raise
 
 
 def _load(jobfile: Path, jobs_max: int) -> LoadedJobFile:
@@ -134,24 +141,33 @@ def _show(plan: Plan) -> None:
     say("nothing was submitted")
 
 
-def _drop(spool: Spool, loaded: LoadedJobFile, jobfile: Path, plan: Plan) -> tuple[Path, int]:
+def _drop(spool: Spool, loaded: LoadedJobFile, jobfile: Path, plan: Plan, name: str) -> tuple[Path, int]:
     """Read the inputs and put them into the drop box, whole; its path there and their size, bytes."""
     from distribute_cli.submitting import summarise
     from spoold.bundles import collect, drop_bundle
-    from spoold.following import name_drop
     from spoold.fsops import SpoolFull
 
     with make_progress() as progress:
         reading = progress.add_task("reading inputs", total=plan.input_bytes)
         bundle = collect(loaded, jobfile.absolute().parent, lambda size: progress.advance(reading, size))
         writing = progress.add_task("copying to the spool", total=bundle.size_bytes)
-        name = name_drop(plan.key)
         try:
             drop = drop_bundle(spool, bundle, name, lambda size: progress.advance(writing, size))
         except SpoolFull as error:
             raise _no_room(spool, bundle.size_bytes) from error
     tell(f"submitted {summarise(plan)}")
     return drop, bundle.size_bytes
+
+
+def _describe_leaving(spool: Spool, plan: Plan, name: str) -> str:
+    """What becomes of a batch whose submitter doesn't wait any more, at whatever moment that was."""
+    from spoold.snapshot import find_batch
+
+    # RACE: the drop first; what is taken in between these two looks is a batch in the second.
+    dropped = any(one.startswith(name) for one in spool.ops.names(spool.layout.incoming))
+    if dropped or find_batch(spool, plan.namespace, plan.batch):
+        return f"{plan.key} is submitted and goes on without you; see: distribute status {plan.key}"
+    return f"{plan.key} isn't submitted; see: distribute status"
 
 
 def _no_room(spool: Spool, size_bytes: int) -> DistributeError:

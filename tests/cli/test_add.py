@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from distribute_cli import following
+from spoold.fsops import FileOps
 from spoold.snapshot import find_batch, read_header, read_jobs, read_tickets
 from spoold.spool import Spool
 from spoold.tickets import State
@@ -234,6 +235,27 @@ def test_ctrl_c_leaves_the_batch_running(run: Run, builder: SpoolBuilder, job_fi
     assert "anna/cavity is submitted and goes on without you" in err
     assert ref is not None and not ref.finished
     assert ref.folder.kill().name not in os.listdir(ref.folder.path)
+
+
+@pytest.mark.parametrize(
+    ("call", "said", "dropped"), [("link_new", "isn't submitted", 0), ("flush", "goes on without you", 1)]
+)
+def test_ctrl_c_while_it_is_dropped_says_what_becomes_of_the_batch(
+    run: Run,
+    builder: SpoolBuilder,
+    job_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    said: str,
+    dropped: int,
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FileOps, call, interrupt)
+    result = run("add", job_file, code=130)
+    assert said in result.stderr
+    assert len(os.listdir(builder.spool.layout.incoming)) == dropped
 
 
 def test_warns_where_no_node_runs_images(run: Run, builder: SpoolBuilder) -> None:

@@ -12,11 +12,30 @@ from typing import Any
 
 from spoold.notices import outbox
 from spoold.notices.records import Box, Notice
+from spoold.notices.summary import Summary
 from tests.lab import FAST, Lab
 from tests.support import wait_until
 
 #: Looks at the outbox come every second.
 QUICK = replace(FAST, rescan_s=0.05)
+SUMMARY = Summary(
+    "test",
+    "1" * 32,
+    "ns",
+    "b",
+    "anna",
+    None,
+    "/spool",
+    1.0,
+    2.0,
+    1.0,
+    1,
+    {},
+    {},
+    (),
+    (),
+    "distribute pull ns/b",
+)
 
 
 def configure(lab: Lab, **values: Any) -> None:

@@ -14,10 +14,10 @@ import pytest
 from spoold.notices.channels import COMMAND_TRIES, CommandChannel, Verdict
 from spoold.notices.records import Box
 from spoold.notices.settings import CommandSettings
-from spoold.notices.summary import Summary
 from tests.lab import Lab
 from tests.notices.arranging import (
     QUICK,
+    SUMMARY,
     configure,
     deaf_server,
     matrix_section,
@@ -28,24 +28,6 @@ from tests.notices.arranging import (
 from tests.support import wait_until
 
 ANNA = "@anna:lab.test"
-SUMMARY = Summary(
-    "test",
-    "1" * 32,
-    "ns",
-    "b",
-    "anna",
-    None,
-    "/spool",
-    1.0,
-    2.0,
-    1.0,
-    1,
-    {},
-    {},
-    (),
-    (),
-    "distribute pull ns/b",
-)
 
 
 @pytest.fixture

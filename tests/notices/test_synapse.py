@@ -16,34 +16,24 @@ import pytest
 from spoold.notices.channels import MatrixChannel, Outcome, Verdict
 from spoold.notices.records import Box
 from spoold.notices.settings import parse_settings
-from spoold.notices.summary import Summary
 from tests.lab import Lab, program
 from tests.lab.synapse.server import PROGRAM, Account, Server, serve
-from tests.notices.arranging import QUICK, all_text, configure, free_port, matrix_section, notices, wait_for
+from tests.notices.arranging import (
+    QUICK,
+    SUMMARY,
+    all_text,
+    configure,
+    free_port,
+    matrix_section,
+    notices,
+    wait_for,
+)
 
 pytestmark = [
     pytest.mark.skipif(not PROGRAM.exists(), reason="no Synapse here; it is installed by: make test"),
     pytest.mark.timeout(180),
 ]
 DYING = (sys.executable, str(Path(__file__).with_name("dying.py")))
-SUMMARY = Summary(
-    "test",
-    "1" * 32,
-    "ns",
-    "b",
-    "anna",
-    None,
-    "/spool",
-    1.0,
-    2.0,
-    1.0,
-    1,
-    {},
-    {},
-    (),
-    (),
-    "distribute pull ns/b",
-)
 
 
 @pytest.fixture(scope="module")
